@@ -1,0 +1,100 @@
+//! JSON in, a [`Config`] out, or every problem at once.
+//!
+//! A configuration is all or nothing: with one problem in it the whole is refused, and whoever served before goes on. What
+//! belongs to the contract and does not work yet is read, checked and then refused as such (`later`), so that nothing is
+//! silently ignored. Numbers may be doubles and every duration is a text, because Istio delivers a protobuf `Struct`.
+//!
+//! This module must never know where the text came from.
+
+mod client_location;
+mod health;
+mod later;
+mod output;
+mod reader;
+mod regions;
+mod steering;
+
+pub use output::Output;
+pub use reader::Problem;
+
+use crate::client;
+use crate::probe::Check;
+use crate::region::{RegionId, Regions};
+use crate::steering::{Origin, WhenAllDown};
+use health::Layers;
+use reader::{Node, Problems};
+use serde_json::Value;
+use steering::Fallback;
+
+/// A configuration that is right in itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// This gateway's own region, if it is one of `regions`.
+    pub local_region: Option<RegionId>,
+    /// Where traffic can go.
+    pub regions: Regions,
+    /// How each region is checked, in the order of `regions`.
+    pub checks: Vec<Check>,
+    /// How a client's place is found.
+    pub client: client::Settings,
+    /// Where distances are measured from if that fails.
+    pub fallback: Origin,
+    /// What to do when no region is usable.
+    pub when_all_down: WhenAllDown,
+    /// Which headers tell the decision.
+    pub output: Output,
+}
+
+impl Config {
+    /// Reads a configuration. `node_region` is the region of the Envoy node's own locality: the local region, unless the
+    /// configuration names another one.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the document's structure.
+    pub fn from_json(json: &[u8], node_region: Option<&str>) -> Result<Self, Vec<Problem>> {
+        let problems = Problems::default();
+        let config = match serde_json::from_slice::<Value>(json) {
+            Ok(value) => read(&Node::root(&value, &problems), node_region),
+            Err(error) => {
+                problems.add("configuration".to_owned(), format!("no JSON ({error})"), "a JSON object");
+                None
+            }
+        };
+        let problems = problems.into_vec();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
+    let object = root.object()?;
+    // Every section is read before any `?`, so that a problem in one does not hide those in the next.
+    let health = object.get("health").map(|node| node.object());
+    let health = match &health {
+        Some(None) => return None, // not an object, which has been reported; no region makes sense without it
+        Some(Some(shared)) => Some(shared),
+        None => None,
+    };
+    health::read("", Layers { own: None, shared: health }); // its problems, even if there is no region to read it for
+    let regions = regions::read(object.require("regions", "a list of 1 to 1000 regions"), health);
+    let names = regions.as_ref().map(|(regions, _)| regions);
+    let local_region = regions::read_local(object.get("localRegion"), names, node_region);
+    let client = client_location::read(object.get("clientLocation"));
+    let steering = steering::read(object.get("steering"), names);
+    let output = output::read(object.get("output"), client.as_ref().map(|(settings, _)| settings));
+    if let Some(health) = health {
+        health.finish();
+    }
+    object.finish();
+
+    let (regions, checks) = regions?;
+    let (client, fallback) = client?;
+    let fallback = match (fallback, local_region) {
+        (Fallback::At(place), _) => Origin::Fallback(place),
+        (Fallback::LocalRegion, Some(local)) => Origin::Fallback(regions.get(local)?.coordinates()),
+        (Fallback::LocalRegion, None) => Origin::Nowhere,
+    };
+    Some(Config { local_region, regions, checks, client, fallback, when_all_down: steering?, output: output? })
+}

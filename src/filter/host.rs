@@ -1,0 +1,135 @@
+//! The host calls in use: bytes in, values out, never a panic.
+//!
+//! Only the SDK's `*_bytes` functions are called: their `String` twins trap the VM on a byte that is not UTF-8. A refused
+//! write is not reported; there is nothing a request could do about it.
+
+use crate::client::Reads;
+use crate::probe::{BODY_LIMIT, Outcome, Request};
+use crate::prober::Token;
+use crate::time::Timestamp;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType, Status};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The shared table's key: a prefix of our own, because under Istio all plugins of a proxy share one key space, and the
+/// version of what [`crate::health_table::HealthTable::to_bytes`] writes.
+const TABLE_KEY: &str = "greatcircle/health/1";
+
+/// Names a value in shared data as it was when it was read.
+pub(super) type Cas = Option<u32>;
+
+/// What came back from a call.
+pub(super) enum Reply {
+    Answered { status: Option<u16>, from_region: bool, body: Vec<u8> },
+    Reset,
+}
+
+/// What time it is.
+pub(super) fn now() -> Timestamp {
+    let since_epoch = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
+    Timestamp::after_epoch(since_epoch.unwrap_or_default())
+}
+
+/// A number that no other instance of this process is likely to draw.
+pub(super) fn random() -> u64 {
+    // On wasm32-wasip1 the keys come from the host's random source. Elsewhere they are constant, and the clock still differs.
+    RandomState::new().hash_one(hostcalls::get_current_time().ok())
+}
+
+/// The plugin's configuration.
+pub(super) fn configuration() -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default()
+}
+
+/// A property as text, if it is there and is text.
+pub(super) fn property(path: &[&str]) -> Option<String> {
+    let value = hostcalls::get_property(path.to_vec()).ok().flatten()?;
+    String::from_utf8(value).ok().filter(|text| !text.is_empty())
+}
+
+/// Makes a value readable as `%FILTER_STATE(wasm.<name>:PLAIN)%`. The dots of the name are part of it, not a path.
+pub(super) fn set_filter_state(name: &str, value: &str) {
+    let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
+}
+
+/// Asks for the next ticks to be this far apart.
+pub(super) fn set_tick_period(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
+}
+
+/// The request's headers, as many of them as are needed, with one host call.
+pub(super) fn request_headers(reads: Reads<'_>) -> Vec<(String, Vec<u8>)> {
+    match reads {
+        Reads::All => hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default(),
+        Reads::One(name) => {
+            let value = hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).ok().flatten();
+            value.map(|value| (name.to_owned(), value)).into_iter().collect()
+        }
+    }
+}
+
+/// Sets a header of the request to this value, whatever it was. The route is chosen anew by Envoy itself, because the SDK
+/// announces ABI 0.2.1.
+pub(super) fn set_request_header(name: &str, value: &str) {
+    let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value.as_bytes()));
+}
+
+/// Removes a header of the request.
+pub(super) fn remove_request_header(name: &str) {
+    let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
+}
+
+/// Sets a header of the response to this value, whatever it was.
+pub(super) fn set_response_header(name: &str, value: &str) {
+    let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, name, Some(value.as_bytes()));
+}
+
+/// Answers the request with 503.
+pub(super) fn refuse(retry_after: Duration) {
+    let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).to_string();
+    let _ = hostcalls::send_http_response(503, vec![("retry-after", &seconds)], Some(b"no region is available\n"));
+}
+
+/// The bytes of the shared table, unless they still are what was read as `known`.
+pub(super) fn read_table(known: Cas) -> (Option<Vec<u8>>, Cas) {
+    let (bytes, cas) = hostcalls::get_shared_data(TABLE_KEY).unwrap_or_default();
+    if cas.is_some() && cas == known { (None, cas) } else { (Some(bytes.unwrap_or_default()), cas) }
+}
+
+/// Replaces the shared table. Returns false if somebody else has done so since it was read.
+pub(super) fn swap_table(bytes: &[u8], read: Cas) -> bool {
+    hostcalls::set_shared_data(TABLE_KEY, Some(bytes), read).is_ok()
+}
+
+/// Sends a probe.
+///
+/// # Errors
+/// What the host says at once: there is no such cluster, or nobody in it.
+pub(super) fn send(request: &Request, timeout: Duration) -> Result<Token, Outcome> {
+    let mut headers = vec![
+        (":method", request.method.as_str()),
+        (":path", &request.path),
+        (":authority", &request.authority),
+        ("user-agent", concat!("greatcircle/", env!("CARGO_PKG_VERSION"))),
+    ];
+    headers.retain(|(name, _)| request.headers.iter().all(|(own, _)| own != name));
+    headers.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    hostcalls::dispatch_http_call(&request.cluster, headers, None, vec![], timeout).map_err(|status| match status {
+        Status::BadArgument => Outcome::NoCluster,
+        _ => Outcome::NoHost,
+    })
+}
+
+/// Reads the answer to a call, in its callback.
+pub(super) fn reply(header_count: usize, with_body: bool) -> Reply {
+    if header_count == 0 {
+        return Reply::Reset; // and there is no header map to read
+    }
+    let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
+    let status = header(":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
+    // Envoy's router adds this to what a host answered, and not to what it makes up itself.
+    let from_region = header("x-envoy-upstream-service-time").is_some();
+    let body = with_body.then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, BODY_LIMIT).ok().flatten());
+    Reply::Answered { status, from_region, body: body.flatten().unwrap_or_default() }
+}

@@ -1,0 +1,203 @@
+//! One worker's root context: takes the configuration, ticks, probes, and keeps this worker's view of the health table.
+//!
+//! Everything is kept inside the context: old and new configuration live side by side in one memory for a while.
+
+use super::host::{self, Reply};
+use super::request::RequestContext;
+use super::shared_table::SharedTable;
+use super::telemetry::{self, Telemetry};
+use crate::config::Config;
+use crate::health::{Health, Transition};
+use crate::health_table::{HealthTable, HealthView, Instance};
+use crate::probe::{self, Outcome};
+use crate::prober::{InFlight, Plan, Prober};
+use crate::region::RegionId;
+use crate::time::Timestamp;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The first tick comes soon: nothing may be sent while a configuration is being taken, and nothing is known before.
+const FIRST_TICK: Duration = Duration::from_millis(10);
+
+/// The root context; idle until it is configured.
+#[derive(Default)]
+pub(super) struct Root {
+    active: Option<Active>,
+}
+
+/// What requests need of a configuration.
+pub(super) struct Service {
+    pub(super) config: Config,
+    pub(super) plan: Plan,
+    pub(super) telemetry: Telemetry,
+}
+
+/// A configuration in force.
+struct Active {
+    service: Rc<Service>,
+    view: Rc<HealthView>,
+    prober: Prober,
+    table: SharedTable,
+    last_outcomes: Vec<Option<Outcome>>,
+    ticking: bool,
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, _body_size: usize, _trailers: usize) {
+        if let Some(active) = &mut self.active {
+            active.answered(token, headers);
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        // Own locality, in the words of Envoy 1.33 and later, and of earlier ones.
+        let node_region = host::property(&["xds", "node", "locality", "region"])
+            .or_else(|| host::property(&["node", "locality", "region"]));
+        match Config::from_json(&host::configuration(), node_region.as_deref()) {
+            Ok(config) => {
+                telemetry::config_accepted(&config.regions, config.local_region);
+                self.active = Some(Active::new(config));
+                host::set_tick_period(FIRST_TICK);
+                true
+            }
+            Err(problems) => {
+                telemetry::config_rejected(&problems);
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.tick();
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        let steering = self.active.as_ref().map(|active| (Rc::clone(&active.service), Rc::clone(&active.view)));
+        Some(Box::new(RequestContext::new(steering)))
+    }
+}
+
+impl Active {
+    fn new(config: Config) -> Self {
+        let now = host::now();
+        let plan = Plan::new(&config.regions, &config.checks, now);
+        let telemetry = Telemetry::new(&config.regions);
+        let last_outcomes = vec![None; config.regions.len()];
+        let mut active = Self {
+            service: Rc::new(Service { config, plan, telemetry }),
+            view: Rc::default(),
+            prober: Prober::new(Instance(host::random())),
+            table: SharedTable::default(),
+            last_outcomes,
+            ticking: false,
+        };
+        // What an earlier configuration has learnt holds from the first request on.
+        active.table.read();
+        active.refresh_view(now);
+        active
+    }
+
+    fn tick(&mut self) {
+        if !self.ticking {
+            host::set_tick_period(self.service.plan.tick());
+            self.ticking = true;
+        }
+        let now = host::now();
+        self.prober.forget_lost(&self.service.plan, now);
+        self.probe_what_is_due(now);
+        self.refresh_view(now);
+    }
+
+    fn probe_what_is_due(&mut self, now: Timestamp) {
+        let Self { service, prober, .. } = self;
+        let claims = self.table.update(now, |table| {
+            let claims = prober.claim(&service.plan, table, now);
+            (!claims.probes.is_empty()).then_some(claims)
+        });
+        let Some(claims) = claims else { return };
+        for region in &claims.went_stale {
+            service.telemetry.changed(*region, self.view.health(*region), Health::Unknown, "stale");
+        }
+        if claims.taken_over > 0 {
+            service.telemetry.took_over(claims.taken_over);
+        }
+        for region in claims.probes {
+            self.send_probe(region, now);
+        }
+    }
+
+    fn send_probe(&mut self, region: RegionId, now: Timestamp) {
+        let service = Rc::clone(&self.service);
+        let Some((_, check)) = service.plan.check(region) else { return };
+        let probe = InFlight { region, sent: now };
+        match host::send(&check.request, check.timeout) {
+            Ok(token) => self.prober.sent(token, probe),
+            Err(outcome) => self.settle(probe, outcome, now),
+        }
+    }
+
+    fn answered(&mut self, token: u32, headers: usize) {
+        let Some(probe) = self.prober.answered(token) else { return };
+        let service = Rc::clone(&self.service);
+        let Some((_, check)) = service.plan.check(probe.region) else { return };
+        let outcome = match host::reply(headers, !check.expected.body.is_empty()) {
+            Reply::Reset => check.expected.judge(&probe::Reply::Reset),
+            Reply::Answered { status, from_region, body } => {
+                check.expected.judge(&probe::Reply::Answered { status, from_region, body: &body })
+            }
+        };
+        let now = host::now();
+        self.settle(probe, outcome, now);
+        self.refresh_view(now);
+    }
+
+    fn settle(&mut self, probe: InFlight, outcome: Outcome, now: Timestamp) {
+        let service = Rc::clone(&self.service);
+        self.count_outcome(probe.region, outcome);
+        let change = self.table.update(now, |table| {
+            let health = |table: &HealthTable| {
+                let check = service.plan.check(probe.region);
+                check.map_or(Health::Unknown, |(id, check)| table.health(id, check, now))
+            };
+            let before = health(table);
+            let transition = service.plan.settle(table, probe, outcome, now);
+            Some((before, transition, health(table)))
+        });
+        if let Some((before, Transition::WentUp | Transition::WentDown, after)) = change {
+            service.telemetry.changed(probe.region, before, after, outcome.name());
+        }
+    }
+
+    fn count_outcome(&mut self, region: RegionId, outcome: Outcome) {
+        self.service.telemetry.probed(region, outcome);
+        let Some(last) = self.last_outcomes.get_mut(region.index()) else { return };
+        if last.replace(outcome) != Some(outcome)
+            && outcome == Outcome::NoCluster
+            && let Some((_, check)) = self.service.plan.check(region)
+        {
+            self.service.telemetry.no_cluster(region, &check.request.cluster);
+        }
+    }
+
+    fn refresh_view(&mut self, now: Timestamp) {
+        let view = self.table.get().view(self.service.plan.checks(), now);
+        for (region, _) in self.service.config.regions.iter() {
+            if view.health(region) != self.view.health(region) || !self.ticking {
+                self.service.telemetry.health(region, view.health(region));
+            }
+        }
+        if *self.view != view {
+            self.view = Rc::new(view);
+        }
+    }
+}

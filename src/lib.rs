@@ -1,0 +1,33 @@
+//! greatcircle sends every HTTP request to the nearest healthy region, inside the Envoy that already carries it.
+//!
+//! In reading order:
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`geo`] | checked coordinates, their unit vectors, great-circle kilometres |
+//! | [`region`] | a region, and the non-empty list of them in configured order |
+//! | [`client`] | where the client is, from bytes that strangers sent, and whom to believe |
+//! | [`time`] | points in time as numbers that the host hands in |
+//! | [`health`] | one region's state machine: an outcome in, the next state and the transition out |
+//! | [`health_table`] | every region's record as all workers share it, to and from bytes |
+//! | [`prober`] | what to probe now, what is in flight, who holds a region's probe lease |
+//! | [`steering`] | the walk from the nearest region to the nearest usable one, and why |
+//! | [`config`] | JSON in, a [`config::Config`] out, or every problem at once |
+//! | `filter` | the only folder that knows Envoy; compiled for wasm32 only |
+//!
+//! The core reads no clock, no randomness, no environment and writes no log: time, hashes and outcomes are arguments,
+//! intentions are return values. That is why its tests need no Envoy, and why the ones with an Envoy need no mock.
+
+pub mod client;
+pub mod config;
+pub mod geo;
+pub mod health;
+pub mod health_table;
+pub mod probe;
+pub mod prober;
+pub mod region;
+pub mod steering;
+pub mod time;
+
+#[cfg(target_arch = "wasm32")]
+mod filter;

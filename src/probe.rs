@@ -1,0 +1,187 @@
+//! One probe: what is asked of a region, and what the answer means.
+//!
+//! This module must never know when to probe (that is `prober`) or what follows from the outcome (that is `health`).
+
+use crate::health::{Evidence, Thresholds};
+use serde::{Deserialize, Serialize};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// How much of an answer's body is searched for the expected text, in bytes.
+pub const BODY_LIMIT: usize = 4096;
+
+/// How one region is checked: the whole `health` block, with `{region}` filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What is sent.
+    pub request: Request,
+    /// What a healthy region answers.
+    pub expected: Expected,
+    /// Time from one probe to the next.
+    pub interval: Duration,
+    /// The same while a state is about to change.
+    pub edge_interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How much evidence changes the state.
+    pub thresholds: Thresholds,
+    /// Whether the region counts as usable while nobody knows.
+    pub unknown_is_up: bool,
+    /// The age at which a result counts no more.
+    pub stale_after: Duration,
+}
+
+/// The HTTP request of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The Envoy cluster that leads to the region.
+    pub cluster: String,
+    /// `:authority`.
+    pub authority: String,
+    /// `:method`.
+    pub method: String,
+    /// `:path`.
+    pub path: String,
+    /// Further headers, lower-case names.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What a healthy region answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Expected {
+    /// Status codes, any of them.
+    pub statuses: Vec<RangeInclusive<u16>>,
+    /// A text within the first [`BODY_LIMIT`] bytes of the body; empty: the body is not looked at.
+    pub body: String,
+}
+
+/// Names a region together with everything that gives its results their meaning.
+///
+/// Results are kept across configurations for as long as this stays the same; intervals and thresholds are not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CheckId(u64);
+
+/// An answer as Envoy hands it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// A status line arrived, from the region or, when the call failed, from Envoy itself.
+    Answered {
+        /// `:status`, if it was a number.
+        status: Option<u16>,
+        /// Whether the region sent it. Envoy makes up a 504 for a timeout and a 503 for a connection that failed.
+        from_region: bool,
+        /// The beginning of the body.
+        body: &'a [u8],
+    },
+    /// The connection broke after the answer had begun.
+    Reset,
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// As expected.
+    Success,
+    /// A status that was not expected.
+    Status,
+    /// A body without the expected text.
+    Body,
+    /// No answer in time.
+    Timeout,
+    /// No connection.
+    Refused,
+    /// A connection that broke during the answer.
+    Reset,
+    /// The cluster has no host to ask.
+    NoHost,
+    /// Envoy knows no cluster of this name (yet).
+    NoCluster,
+}
+
+impl Check {
+    /// The identity of this check for the region of this name.
+    pub fn id(&self, region: &str) -> CheckId {
+        // Fixed keys, so every worker computes the same. Should a later Rust change the algorithm, a module upgrade makes
+        // the regions unknown until their next probe, which is what a changed check does too.
+        let mut hasher = DefaultHasher::new();
+        (region, &self.request, &self.expected).hash(&mut hasher);
+        CheckId(hasher.finish())
+    }
+}
+
+impl Expected {
+    /// Judges an answer.
+    pub fn judge(&self, reply: &Reply<'_>) -> Outcome {
+        match *reply {
+            Reply::Reset => Outcome::Reset,
+            Reply::Answered { status: Some(504), from_region: false, .. } => Outcome::Timeout,
+            Reply::Answered { status: Some(503), from_region: false, .. } => Outcome::Refused,
+            Reply::Answered { status, body, .. } => {
+                if !status.is_some_and(|status| self.statuses.iter().any(|range| range.contains(&status))) {
+                    Outcome::Status
+                } else if !contains(body, self.body.as_bytes()) {
+                    Outcome::Body
+                } else {
+                    Outcome::Success
+                }
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// What this says about the region.
+    pub fn evidence(self) -> Evidence {
+        if self == Self::Success { Evidence::Success } else { Evidence::Failure }
+    }
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::NoHost => "noHost",
+            Self::NoCluster => "noCluster",
+        }
+    }
+}
+
+/// Whether `needle` occurs in the first [`BODY_LIMIT`] bytes of `hay`; the empty needle always does.
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    let hay = hay.get(..BODY_LIMIT).unwrap_or(hay);
+    needle.is_empty() || hay.windows(needle.len()).any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_means() {
+        let expected = Expected { statuses: vec![200..=299, 503..=504], body: "ok".into() };
+        let answered = |status, from_region, body| Reply::Answered { status, from_region, body };
+        let late = [vec![b' '; BODY_LIMIT], b"ok".to_vec()].concat();
+        for (reply, outcome) in [
+            (answered(Some(200), true, b"all ok"), Outcome::Success),
+            (answered(Some(204), true, b"ok"), Outcome::Success),
+            (answered(Some(200), true, b""), Outcome::Body),
+            (answered(Some(200), true, &late), Outcome::Body),
+            (answered(Some(301), true, b"ok"), Outcome::Status),
+            (answered(None, true, b"ok"), Outcome::Status),
+            // A region may be expected to answer 503; Envoy's own 503 still is no answer.
+            (answered(Some(503), true, b"ok"), Outcome::Success),
+            (answered(Some(503), false, b"ok"), Outcome::Refused),
+            (answered(Some(504), false, b"ok"), Outcome::Timeout),
+            // Other statuses are judged even where Envoy's own headers are suppressed.
+            (answered(Some(200), false, b"ok"), Outcome::Success),
+            (Reply::Reset, Outcome::Reset),
+        ] {
+            assert_eq!(expected.judge(&reply), outcome, "{:.60}", format!("{reply:?}"));
+        }
+    }
+}

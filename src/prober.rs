@@ -1,0 +1,188 @@
+//! When to probe which region, and which instance does it.
+//!
+//! Envoy runs one instance of the filter per worker and one on the main thread, and each of them ticks. Who probes is
+//! settled region by region with a lease in the shared table. The holder renews it with every probe; anybody else may take
+//! it once the holder has missed three ticks, and an instance with a newer configuration at once, because the old
+//! configuration may live on for minutes on a listener that drains. A probe goes out only after its lease was renewed by
+//! compare-and-swap: so there is one probe per interval whatever happens, and nothing ever has to be released.
+//!
+//! Sans I/O: this module says what to send and is told what came back. It must never know what a host call is.
+
+use crate::health::Transition;
+use crate::health_table::{HealthTable, Instance, Lease};
+use crate::probe::{Check, CheckId, Outcome};
+use crate::region::{RegionId, Regions};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// How many probes one tick sends at the most; the others go out with the next ticks.
+const MAX_PROBES_PER_TICK: usize = 64;
+
+/// Ticks that a lease holder may miss before another instance takes over.
+const MISSED_TICKS: u32 = 3;
+
+/// The tick is this much finer than the shortest interval, so that a probe is hardly ever late …
+const TICKS_PER_INTERVAL: u32 = 4;
+/// … but never finer than this …
+const MIN_TICK: Duration = Duration::from_millis(20);
+/// … and never coarser, because a tick is also when a worker sees the newest table.
+const MAX_TICK: Duration = Duration::from_millis(500);
+
+/// The checks of all regions in configured order, and the schedule that follows from them.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    checks: Vec<Planned>,
+    tick: Duration,
+    configured: Timestamp,
+}
+
+/// A region's check under its identity.
+#[derive(Clone, Debug)]
+struct Planned {
+    region: RegionId,
+    id: CheckId,
+    check: Check,
+}
+
+/// One instance's part in probing.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    instance: Instance,
+    in_flight: Vec<(Token, InFlight)>,
+}
+
+/// The number by which the host names a call.
+pub type Token = u32;
+
+/// A probe on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InFlight {
+    /// The region that was asked.
+    pub region: RegionId,
+    /// When.
+    pub sent: Timestamp,
+}
+
+/// What an instance won by claiming.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims {
+    /// The regions to probe now.
+    pub probes: Vec<RegionId>,
+    /// Of those, the ones whose last result had become too old to be believed.
+    pub went_stale: Vec<RegionId>,
+    /// Of those, how many another instance used to probe.
+    pub taken_over: usize,
+}
+
+impl Plan {
+    /// A plan for these regions with a check each, valid from now on.
+    pub fn new(regions: &Regions, checks: &[Check], configured: Timestamp) -> Self {
+        let checks: Vec<_> = regions
+            .iter()
+            .zip(checks)
+            .map(|((region, place), check)| Planned { region, id: check.id(place.name()), check: check.clone() })
+            .collect();
+        let shortest = checks.iter().map(|planned| planned.check.edge_interval).min();
+        let tick = (shortest.unwrap_or(MAX_TICK) / TICKS_PER_INTERVAL).clamp(MIN_TICK, MAX_TICK);
+        Self { checks, tick, configured }
+    }
+
+    /// How often every instance ticks.
+    pub fn tick(&self) -> Duration {
+        self.tick
+    }
+
+    /// How long it takes at least until a region that is down can be up again.
+    pub fn shortest_recovery(&self) -> Duration {
+        let recovery = |check: &Check| check.interval + check.edge_interval * u32::from(check.thresholds.up_after - 1);
+        self.checks.iter().map(|planned| recovery(&planned.check)).min().unwrap_or_default()
+    }
+
+    /// Each region's check and its identity, in configured order.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = (CheckId, &Check)> {
+        self.checks.iter().map(|planned| (planned.id, &planned.check))
+    }
+
+    /// A region's check and its identity.
+    pub fn check(&self, region: RegionId) -> Option<(CheckId, &Check)> {
+        self.checks.get(region.index()).map(|planned| (planned.id, &planned.check))
+    }
+
+    /// Takes a probe's outcome into account.
+    ///
+    /// A cluster that does not exist is no news about the region for as long as it may still be on its way from the control
+    /// plane, which is `stale_after` of the configuration; after that it is a failure like any other.
+    pub fn settle(&self, table: &mut HealthTable, probe: InFlight, outcome: Outcome, now: Timestamp) -> Transition {
+        let Some((id, check)) = self.check(probe.region) else { return Transition::Unchanged };
+        if outcome == Outcome::NoCluster && now.since(self.configured) <= check.stale_after {
+            table.postpone(id, check, probe.sent);
+            return Transition::Unchanged;
+        }
+        table.settle(id, check, outcome, probe.sent, now)
+    }
+}
+
+impl Prober {
+    /// An instance that has not sent anything yet.
+    pub fn new(instance: Instance) -> Self {
+        Self { instance, in_flight: Vec::new() }
+    }
+
+    /// Takes or renews the lease of every region that is due for this instance.
+    ///
+    /// The table is only a proposal until it has been swapped in; send nothing before that.
+    pub fn claim(&self, plan: &Plan, table: &mut HealthTable, now: Timestamp) -> Claims {
+        let mut claims = Claims::default();
+        let count = plan.checks.len() as u32;
+        for (place, Planned { region, id, check }) in (1..).zip(&plan.checks) {
+            if claims.probes.len() == MAX_PROBES_PER_TICK {
+                break;
+            }
+            let before = table.lease(*id);
+            let due = match before {
+                // The first probes go out at once, the second ones spread over the interval.
+                None => now + check.interval * place / count,
+                Some(lease) if self.may_probe(lease, plan, check, now) => next_due(lease.due, check.interval, now),
+                Some(_) => continue,
+            };
+            if table.grant(*id, check, Lease { holder: self.instance, configured: plan.configured, due }, now) {
+                claims.went_stale.push(*region);
+            }
+            claims.taken_over += usize::from(before.is_some_and(|lease| lease.holder != self.instance));
+            claims.probes.push(*region);
+        }
+        claims
+    }
+
+    /// Remembers a probe that went out under this token.
+    pub fn sent(&mut self, token: Token, probe: InFlight) {
+        self.in_flight.push((token, probe));
+    }
+
+    /// Gives back what an answer belongs to; `None` for an answer to something else.
+    pub fn answered(&mut self, token: Token) -> Option<InFlight> {
+        let place = self.in_flight.iter().position(|(known, _)| *known == token)?;
+        Some(self.in_flight.swap_remove(place).1)
+    }
+
+    /// Forgets probes whose answer will not come any more, so that the list stays bounded whatever the host does.
+    pub fn forget_lost(&mut self, plan: &Plan, now: Timestamp) {
+        self.in_flight.retain(|(_, probe)| {
+            plan.check(probe.region).is_some_and(|(_, check)| now.since(probe.sent) <= check.timeout + check.interval)
+        });
+    }
+
+    fn may_probe(&self, lease: Lease, plan: &Plan, check: &Check, now: Timestamp) -> bool {
+        let outranks = lease.holder == self.instance || lease.configured < plan.configured;
+        let grace = if outranks { Duration::ZERO } else { plan.tick * MISSED_TICKS };
+        // Nobody with this interval plans so far ahead: the clock was set back, or the interval used to be longer.
+        let too_far_ahead = lease.due.since(now) > check.interval + plan.tick;
+        too_far_ahead || now >= lease.due + grace
+    }
+}
+
+/// The probe after one that was due then and goes out now: no drift, and no burst to catch up after a pause.
+fn next_due(due: Timestamp, interval: Duration, now: Timestamp) -> Timestamp {
+    let on_time = due + interval;
+    if due <= now && now < on_time { on_time } else { now + interval }
+}

@@ -1,0 +1,174 @@
+//! The gateway's process: a real Envoy with files of its own and ports that the system chose.
+//!
+//! Must never know: regions, or what the filter does. It starts Envoy, waits until it is ready, asks its admin interface,
+//! and ends it.
+
+use crate::bootstrap::repository;
+use crate::eventually::{LIMIT, within};
+use anyhow::{Context, Result, anyhow, bail};
+use reqwest::blocking::Client;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a graceful end may take before it becomes a hard one.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// A running Envoy. Its process ends with this value.
+pub struct Envoy {
+    process: Child,
+    log: PathBuf,
+    access_log: PathBuf,
+    admin: SocketAddr,
+    http: Client,
+}
+
+impl Envoy {
+    /// Starts Envoy with this bootstrap and so many workers, with its files in `directory`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If there is no Envoy binary, or Envoy refuses the bootstrap: the error then holds the end of its log.
+    pub fn start(bootstrap: &Value, workers: u32, directory: &Path) -> Result<Self> {
+        let binary = binary()?;
+        let file = |name: &str| directory.join(name);
+        let (log, access_log, address) = (file("envoy.log"), file("access.log"), file("admin-address"));
+        fs::write(file("envoy.json"), serde_json::to_vec_pretty(bootstrap)?)?;
+        let process = Command::new(&binary)
+            .arg("--config-path")
+            .arg(file("envoy.json"))
+            .arg("--admin-address-path")
+            .arg(&address)
+            .args(["--concurrency", &workers.to_string()])
+            .args(["--log-level", "info", "--component-log-level", "wasm:info"])
+            // Several Envoys at once, with no shared memory between them.
+            .arg("--disable-hot-restart")
+            // Tests read the access log, and a removed listener is to be gone soon.
+            .args(["--file-flush-interval-msec", "50", "--drain-time-s", "1", "--drain-strategy", "immediate"])
+            .stdin(Stdio::null())
+            .stdout(File::create(&access_log)?)
+            .stderr(File::create(&log)?)
+            .spawn()
+            .with_context(|| binary.display().to_string())?;
+        let http = Client::builder().no_proxy().timeout(LIMIT).build()?;
+        // In `Self` from here on, so that an early return ends the process.
+        let mut envoy = Self { process, log, access_log, admin: ([0, 0, 0, 0], 0).into(), http };
+        envoy.admin = envoy.while_alive("told its admin address", || {
+            fs::read_to_string(&address).ok().and_then(|address| address.trim().parse().ok())
+        })?;
+        let ready = format!("http://{}/ready", envoy.admin);
+        let http = envoy.http.clone();
+        envoy.while_alive("became ready", || {
+            http.get(&ready).send().is_ok_and(|answer| answer.status().is_success()).then_some(())
+        })?;
+        Ok(envoy)
+    }
+
+    /// Where the listener of this name listens, once it does.
+    pub fn listener(&self, name: &str) -> Option<SocketAddr> {
+        let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json")).ok()?;
+        let mut listeners = listeners["listener_statuses"].as_array()?.iter();
+        let address = &listeners.find(|listener| listener["name"] == name)?["local_address"]["socket_address"];
+        format!("{}:{}", address["address"].as_str()?, address["port_value"]).parse().ok()
+    }
+
+    /// The counter or gauge of this name; `None` while it does not exist.
+    #[track_caller]
+    pub fn stat(&self, name: &str) -> Option<u64> {
+        self.stats(name).remove(name)
+    }
+
+    /// Every counter and gauge whose name starts with `prefix`.
+    #[track_caller]
+    pub fn stats(&self, prefix: &str) -> BTreeMap<String, u64> {
+        let all = self.admin("/stats");
+        let pairs = all.lines().filter_map(|line| line.split_once(": "));
+        pairs
+            .filter(|(name, _)| name.starts_with(prefix))
+            .filter_map(|(name, value)| Some((name.into(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// What a Prometheus server would scrape.
+    #[track_caller]
+    pub fn prometheus(&self) -> String {
+        self.admin("/stats/prometheus")
+    }
+
+    /// The configuration in force, as Envoy tells it.
+    #[track_caller]
+    pub fn config_dump(&self) -> Value {
+        serde_json::from_str(&self.admin("/config_dump?include_eds")).unwrap_or_default()
+    }
+
+    /// The log so far, with the lines of the filter.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The access log so far, about 50 ms behind.
+    pub fn access_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.access_log).unwrap_or_default()).into_owned()
+    }
+
+    /// The last lines of the log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let log = self.log();
+        let all: Vec<&str> = log.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    /// The process id, for what is measured from outside (memory, CPU time).
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The answer of the admin interface to GET `path`.
+    ///
+    /// # Panics
+    /// If Envoy does not answer.
+    #[track_caller]
+    pub fn admin(&self, path: &str) -> String {
+        let answer = self.http.get(format!("http://{}{path}", self.admin)).send().and_then(|answer| answer.text());
+        answer.unwrap_or_else(|error| panic!("Envoy's admin interface, {path}: {error}\n{}", self.log_tail(20)))
+    }
+
+    fn while_alive<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+        let outcome = within(LIMIT, || match (look(), self.process.try_wait()) {
+            (Some(value), _) => Some(Ok(value)),
+            (None, Ok(None)) => None,
+            (None, ended) => Some(Err(ended)),
+        });
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(ended)) => Err(anyhow!("Envoy ended ({ended:?}) before it {what}:\n{}", self.log_tail(20))),
+            Err(_) => Err(anyhow!("Envoy never {what}:\n{}", self.log_tail(20))),
+        }
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let quit = self.http.post(format!("http://{}/quitquitquit", self.admin)).timeout(GOODBYE).send();
+        if quit.is_ok() {
+            let _ = within(GOODBYE, || !matches!(self.process.try_wait(), Ok(None)));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The binary in `$ENVOY`, or the one that `./build.sh` keeps.
+fn binary() -> Result<PathBuf> {
+    let binary = match std::env::var_os("ENVOY") {
+        Some(path) => PathBuf::from(path),
+        None => repository().join("target/envoy/envoy"),
+    };
+    if !binary.is_file() {
+        bail!("no Envoy at {}: run ./build.sh test, which fetches one, or set $ENVOY", binary.display());
+    }
+    Ok(binary)
+}

@@ -1,0 +1,31 @@
+//! What proves greatcircle: a real Envoy, regions that fail on command, clients from cities, and load.
+//!
+//! In reading order:
+//! - [`places`]: where things are on Earth
+//! - [`plan`]: what a test asks for: regions, places, configuration
+//! - [`world`]: the regions and the gateway, running
+//! - [`client`]: requests from a city, and what the region saw of them
+//! - [`load`]: requests at a steady rate, and what became of each
+//! - [`region`]: a region's process and its faults
+//! - [`envoy`]: the gateway's process: statistics, log, configuration
+//! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
+//! - [`discovery`]: configuration that changes while Envoy runs
+//! - [`mod@eventually`]: waiting for a condition
+
+pub mod bootstrap;
+pub mod client;
+pub mod discovery;
+pub mod envoy;
+pub mod eventually;
+pub mod load;
+pub mod places;
+pub mod plan;
+pub mod region;
+pub mod world;
+
+pub use client::{Client, Response};
+pub use eventually::{eventually, eventually_equals};
+pub use load::{Load, Report};
+pub use places::Place;
+pub use region::{Fault, Region};
+pub use world::World;

@@ -1,0 +1,174 @@
+//! The plan of a world: what a test asks for, before anything runs.
+//!
+//! Must never know: what happens in the world once it runs.
+
+use crate::bootstrap::{Bootstrap, RegionSpec, repository};
+use crate::discovery::{Discovered, filter_resource, listener_resource};
+use crate::envoy::Envoy;
+use crate::places::Place;
+use crate::region::Region;
+use crate::world::{Dynamic, World};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// What a world will be.
+pub struct Plan {
+    bootstrap: Result<Bootstrap>,
+    regions: Vec<RegionSpec>,
+    own_region: Option<String>,
+    filter: Value,
+    workers: u32,
+    ecds: bool,
+    listeners: Vec<(String, Value)>,
+    module: PathBuf,
+}
+
+impl Plan {
+    pub(crate) fn of(bootstrap: Result<Bootstrap>, regions: Vec<RegionSpec>, filter: Value) -> Self {
+        Self {
+            bootstrap,
+            regions,
+            own_region: None,
+            filter,
+            workers: 2,
+            ecds: false,
+            listeners: Vec::new(),
+            module: repository().join("dist/greatcircle.wasm"),
+        }
+    }
+
+    /// Adds a region. The first one is the gateway's own, unless [`Plan::gateway_in`] says otherwise.
+    pub fn region(self, name: &str, place: Place) -> Self {
+        self.region_with(name, place, json!({}))
+    }
+
+    /// Adds a region with more fields in its entry of the filter's configuration.
+    pub fn region_with(mut self, name: &str, place: Place, more: Value) -> Self {
+        self.regions.push(RegionSpec { more, ..RegionSpec::at(name, place) });
+        self
+    }
+
+    /// The region that Envoy names as its locality.
+    pub fn gateway_in(mut self, region: &str) -> Self {
+        self.own_region = Some(region.into());
+        self
+    }
+
+    /// Merges this into the filter's configuration (RFC 7386: `null` removes). Several calls add up.
+    pub fn filter(mut self, patch: Value) -> Self {
+        // Not `merge`: a `null` has to survive until it meets the configuration.
+        overlay(&mut self.filter, patch);
+        self
+    }
+
+    /// How many workers Envoy has; 2 if nothing is said.
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Delivers the filter's configuration through a watched file, so that [`World::update_filter`] can change it.
+    pub fn ecds(mut self) -> Self {
+        self.ecds = true;
+        self
+    }
+
+    /// Adds a listener whose filter's configuration differs by `patch`; `{}` for the same. See [`World::client_of`].
+    pub fn listener(mut self, name: &str, patch: Value) -> Self {
+        self.listeners.push((name.into(), patch));
+        self
+    }
+
+    /// Loads this module instead of `dist/greatcircle.wasm`. A relative path counts from the root of the repository.
+    pub fn module(mut self, module: impl Into<PathBuf>) -> Self {
+        self.module = repository().join(module.into());
+        self
+    }
+
+    /// Starts the regions, then Envoy, and returns when Envoy is ready.
+    ///
+    /// # Panics
+    /// If something does not start.
+    #[track_caller]
+    pub fn start(self) -> World {
+        self.try_start().unwrap_or_else(|error| panic!("the world does not start: {error:#}"))
+    }
+
+    /// [`Plan::start`] for a configuration that Envoy may refuse.
+    ///
+    /// # Errors
+    /// If something does not start; if that is Envoy, with the end of its log.
+    pub fn try_start(mut self) -> Result<World> {
+        let regions: Vec<Region> =
+            self.regions.iter().map(|region| Region::start(&region.name)).collect::<Result<_>>()?;
+        for (spec, region) in self.regions.iter_mut().zip(&regions) {
+            spec.port = region.port();
+        }
+        let own =
+            self.own_region.or_else(|| Some(self.regions.first()?.name.clone())).context("a world needs a region")?;
+        let bootstrap = self
+            .bootstrap?
+            .in_region(&own)
+            .with_regions(&self.regions)?
+            .with_filter(&self.filter)
+            .with_module(&self.module)?
+            .on_free_ports()?;
+
+        let directory = tempfile::tempdir()?;
+        let discovered = |file: &str| Discovered::in_file(directory.path().join(file));
+        let (filters, listeners) = (discovered("filters.json"), discovered("listeners.json"));
+        let mut rendered = bootstrap.render()?;
+        let filter = match self.ecds {
+            true => Some(Bootstrap::discover_filter(&mut rendered, &filters.source())?),
+            false => None,
+        };
+        if let Some(filter) = &filter {
+            filters.publish(&[filter_resource(filter.clone())])?;
+        }
+        rendered["dynamic_resources"]["lds_config"] = listeners.source();
+        let resources: Vec<Value> = self
+            .listeners
+            .iter()
+            .map(|(name, patch)| bootstrap.listener(name, patch).map(listener_resource))
+            .collect::<Result<_>>()?;
+        listeners.publish(&resources)?;
+
+        let envoy = Envoy::start(&rendered, self.workers, directory.path())?;
+        Ok(World {
+            envoy,
+            regions,
+            filters,
+            listeners,
+            dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: resources }.into(),
+            _directory: directory,
+        })
+    }
+}
+
+/// One patch on top of another: like [`merge`], but keeps what a `null` says.
+fn overlay(patch: &mut Value, next: Value) {
+    match (patch, next) {
+        (Value::Object(patch), Value::Object(next)) => {
+            for (key, value) in next {
+                match patch.get_mut(&key) {
+                    Some(old) => overlay(old, value),
+                    None => drop(patch.insert(key, value)),
+                }
+            }
+        }
+        (patch, next) => *patch = next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_patch_wins_and_a_null_survives() {
+        let mut patch = json!({"health": {"interval": "1s", "path": "/a"}});
+        overlay(&mut patch, json!({"health": {"interval": null, "timeout": "2s"}}));
+        assert_eq!(patch, json!({"health": {"interval": null, "path": "/a", "timeout": "2s"}}));
+    }
+}

@@ -1,0 +1,242 @@
+//! A region from the inside: an HTTP server that misbehaves on command.
+//!
+//! Must never know: Envoy, the filter, or that there are other regions.
+
+use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH};
+use anyhow::{Context, Result};
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, header::CONTENT_LENGTH, server::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+type Body = BoxBody<Bytes, io::Error>;
+
+/// Serves a region on `port` of the loopback (0: any) and obeys the commands on stdin, until stdin ends: a region never
+/// outlives the test that started it.
+///
+/// # Errors
+/// If the port is taken or the pipe breaks.
+pub async fn serve_and_obey(name: &str, port: u16) -> Result<()> {
+    let mut server = Server::new(name);
+    // The parent holds the port too, so that nobody else can have it while this region is dead.
+    let port = server.listen(port, true)?;
+    say(&Answer::Listening { port })?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let command = serde_json::from_str(&line).context("not a command")?;
+        let answer = match command {
+            Command::Fail { fault, probes_only } => {
+                if fault == Fault::Refuses {
+                    server.close().await;
+                }
+                server.state.set_fault(Some((fault, probes_only)));
+                Answer::Done
+            }
+            Command::Recover => {
+                server.state.set_fault(None);
+                match server.listening.is_some() || server.listen(port, true).is_ok() {
+                    true => Answer::Done,
+                    false => Answer::Failed(format!("cannot listen on port {port} again")),
+                }
+            }
+            Command::Count => Answer::Counted(server.state.counts()),
+        };
+        say(&answer)?;
+    }
+    Ok(())
+}
+
+/// Serves a healthy region on `port` of the loopback until the returned value goes. Needs a tokio runtime.
+///
+/// # Errors
+/// If the port is taken.
+pub fn serve(name: &str, port: u16) -> Result<Server> {
+    let mut server = Server::new(name);
+    server.listen(port, false)?;
+    Ok(server)
+}
+
+fn say(answer: &Answer) -> Result<()> {
+    println!("{}", serde_json::to_string(answer)?);
+    Ok(())
+}
+
+/// A region that serves until this value goes.
+pub struct Server {
+    state: Arc<State>,
+    listening: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Server {
+    fn new(name: &str) -> Self {
+        let state = State { name: name.into(), start: Instant::now(), now: Mutex::default() };
+        Self { state: Arc::new(state), listening: None }
+    }
+
+    fn listen(&mut self, port: u16, shared: bool) -> Result<u16> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(shared)?;
+        socket.bind(([127, 0, 0, 1], port).into()).with_context(|| format!("port {port} for {}", self.state.name))?;
+        let listener = socket.listen(1024)?;
+        let port = listener.local_addr()?.port();
+        let (close, closed) = oneshot::channel();
+        let accepting = tokio::spawn(accept(listener, closed, self.state.clone()));
+        self.listening = Some((close, accepting));
+        Ok(port)
+    }
+
+    /// Returns when the listener and every connection are gone.
+    async fn close(&mut self) {
+        if let Some((close, accepting)) = self.listening.take() {
+            let _ = close.send(());
+            let _ = accepting.await;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, mut closed: oneshot::Receiver<()>, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut closed => break,
+            Some(_) = connections.join_next() => {}
+            Ok((stream, _)) = listener.accept() => {
+                let state = state.clone();
+                connections.spawn(async move {
+                    let answer = service_fn(|request| answer(&state, request));
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await
+                });
+            }
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let probe = request.uri().path() == HEALTH_PATH;
+    let fault = state.meet(probe);
+    let (head, body) = request.into_parts();
+    // Read to the end even where it is not looked at, so that the connection can be used again.
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    if let Some(Fault::Slow(delay)) = fault {
+        tokio::time::sleep(delay).await;
+    }
+    let answer = Response::builder().header("x-region", state.name.as_str());
+    let answer = match fault {
+        Some(Fault::Hangs) => std::future::pending().await,
+        Some(Fault::Status(status)) => answer.status(status).body(whole(format!("{status} from {}", state.name))),
+        Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping".into())),
+        Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, 1000).body(half()),
+        Some(Fault::Refuses | Fault::Slow(_)) | None if probe => answer.body(whole(format!("ok {}", state.name))),
+        Some(Fault::Refuses | Fault::Slow(_)) | None => {
+            let headers: Vec<_> = head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+                .collect();
+            let seen = json!({
+                "region": state.name,
+                "method": head.method.as_str(),
+                "path": head.uri.path_and_query().map(|path| path.as_str()),
+                "headers": headers,
+                "body": String::from_utf8_lossy(&body),
+            });
+            answer.header("content-type", "application/json").body(whole(seen.to_string()))
+        }
+    };
+    Ok(answer.unwrap_or_else(|error| Response::new(whole(error.to_string()))))
+}
+
+fn whole(text: String) -> Body {
+    Full::from(text).map_err(|never| match never {}).boxed()
+}
+
+/// Half of the promised thousand bytes, then the end of the connection.
+fn half() -> Body {
+    let first = async { Ok(Frame::data(Bytes::from(vec![b'x'; 500]))) };
+    let broken = async {
+        // Having to wait makes hyper send what it has; otherwise not even the head would leave.
+        tokio::task::yield_now().await;
+        Err(io::Error::other("dropped in the middle of the body"))
+    };
+    BoxBody::new(StreamBody::new(stream::once(first).chain(stream::once(broken))))
+}
+
+struct State {
+    name: String,
+    start: Instant,
+    now: Mutex<Now>,
+}
+
+#[derive(Default)]
+struct Now {
+    counts: Counts,
+    fault: Option<(Fault, bool)>,
+    probes_since_fault: u32,
+}
+
+impl State {
+    fn set_fault(&self, fault: Option<(Fault, bool)>) {
+        let mut now = self.lock();
+        now.fault = fault;
+        now.probes_since_fault = 0;
+    }
+
+    fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
+    /// Counts a probe or a request, and says which fault it meets.
+    fn meet(&self, probe: bool) -> Option<Fault> {
+        let at = self.start.elapsed();
+        let mut now = self.lock();
+        if probe {
+            now.counts.probes.push(at);
+            now.probes_since_fault += 1;
+        } else {
+            now.counts.requests += 1;
+        }
+        let (fault, probes_only) = now.fault?;
+        if probes_only && !probe {
+            return None;
+        }
+        match fault {
+            Fault::Flaps { up, down } => flaps(now.probes_since_fault, up, down).then_some(fault),
+            fault => Some(fault),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Whether the `nth` probe (from 1; 0: none yet) falls into the bad part of `up` good ones and `down` bad ones.
+fn flaps(nth: u32, up: u32, down: u32) -> bool {
+    let period = (up + down).max(1);
+    nth > 0 && (nth - 1) % period >= up
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flaps;
+
+    #[test]
+    fn flapping_alternates_by_probe() {
+        let bad: Vec<bool> = (0..=6).map(|nth| flaps(nth, 2, 1)).collect();
+        assert_eq!(bad, [false, false, false, true, false, false, true]);
+    }
+}

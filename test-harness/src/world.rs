@@ -1,0 +1,170 @@
+//! A world: regions, each a process, and a real Envoy in front of them with the filter of this repository.
+//!
+//! ```no_run
+//! use serde_json::json;
+//! use test_harness::{World, eventually_equals, places::*};
+//!
+//! let world = World::new()
+//!     .region("eu-west", DUBLIN)
+//!     .region("oceania", SYDNEY)
+//!     .filter(json!({"output": {"responseHeader": "x-served-by-region"}}))
+//!     .start();
+//! world.region("oceania").kill();
+//! eventually_equals("the region for Suva", Some("eu-west".into()), || world.client().from(SUVA).get("/").region);
+//! ```
+//!
+//! Must never know: which region should serve a client; that is what a test says.
+
+use crate::bootstrap::{Bootstrap, FILTER, GATEWAY, merge};
+use crate::client::Client;
+use crate::discovery::{Discovered, filter_resource};
+use crate::envoy::Envoy;
+use crate::eventually::eventually;
+use crate::load::Load;
+use crate::plan::Plan;
+use crate::region::Region;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use tempfile::TempDir;
+
+/// A running world. Everything in it ends with this value; if the thread is panicking, the end of Envoy's log is printed.
+pub struct World {
+    pub(crate) envoy: Envoy,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) filters: Discovered,
+    pub(crate) listeners: Discovered,
+    pub(crate) dynamic: Mutex<Dynamic>,
+    pub(crate) _directory: TempDir,
+}
+
+/// What was delivered last, to be changed by the next update.
+pub(crate) struct Dynamic {
+    pub(crate) configuration: Value,
+    pub(crate) filter: Option<Value>,
+    pub(crate) listeners: Vec<Value>,
+}
+
+impl World {
+    /// An empty world with the routes of `envoy/envoy.yaml` and probes quick enough for tests: every 500 ms, every 200 ms
+    /// while a state is about to change, for at most 400 ms.
+    #[allow(clippy::new_ret_no_self, reason = "a world is planned first")]
+    pub fn new() -> Plan {
+        let quick = json!({"health": {"interval": "500ms", "edgeInterval": "200ms", "timeout": "400ms"}});
+        Plan::of(Bootstrap::from_file(), Vec::new(), quick)
+    }
+
+    /// The regions and the configuration of `envoy/envoy.yaml`, all of it, on free ports.
+    pub fn from_envoy_yaml() -> Plan {
+        let bootstrap = Bootstrap::from_file();
+        match bootstrap.and_then(|file| Ok((file.regions()?, file))) {
+            Ok((regions, file)) => Plan::of(Ok(file), regions, json!({})),
+            Err(error) => Plan::of(Err(error), Vec::new(), json!({})),
+        }
+    }
+
+    /// The region of this name.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn region(&self, name: &str) -> &Region {
+        self.regions.iter().find(|region| region.name() == name).unwrap_or_else(|| panic!("no region {name}"))
+    }
+
+    /// Every region, in the order of the plan.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The gateway's process.
+    pub fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// Where the gateway listens.
+    #[track_caller]
+    pub fn address(&self) -> SocketAddr {
+        self.address_of(GATEWAY)
+    }
+
+    /// A client of the gateway, from nowhere in particular.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::of(self.address())
+    }
+
+    /// A client of another listener: see [`Plan::listener`].
+    #[track_caller]
+    pub fn client_of(&self, listener: &str) -> Client {
+        Client::of(self.address_of(listener))
+    }
+
+    /// Load for the gateway, not yet started.
+    #[track_caller]
+    pub fn load(&self) -> Load {
+        Load::on(self.address())
+    }
+
+    #[track_caller]
+    fn address_of(&self, listener: &str) -> SocketAddr {
+        eventually(&format!("the listener {listener}"), || self.envoy.listener(listener))
+    }
+
+    /// Merges `patch` into the filter's configuration and delivers it. Returns at once: see [`World::filter_updates`].
+    ///
+    /// # Panics
+    /// If the world was planned without [`Plan::ecds`].
+    #[track_caller]
+    pub fn update_filter(&self, patch: Value) {
+        let mut configuration = self.lock().configuration.clone();
+        merge(&mut configuration, &patch);
+        self.update_filter_text(&configuration.to_string());
+        self.lock().configuration = configuration;
+    }
+
+    /// Delivers this text as the filter's configuration, whatever it is.
+    ///
+    /// # Panics
+    /// If the world was planned without [`Plan::ecds`].
+    #[track_caller]
+    pub fn update_filter_text(&self, configuration: &str) {
+        let mut filter = self.lock().filter.clone().expect("a world planned with ecds()");
+        filter["typed_config"]["config"]["configuration"]["value"] = configuration.into();
+        self.filters.publish(&[filter_resource(filter)]).expect("the filter's file");
+    }
+
+    /// How many configurations of the filter Envoy has accepted and refused since it started.
+    #[track_caller]
+    pub fn filter_updates(&self) -> (u64, u64) {
+        let stats = self.envoy.stats("extension_config_discovery.http_filter.");
+        let sum = |what: &str| {
+            stats.iter().filter(|(name, _)| name.ends_with(&format!("{FILTER}.{what}"))).map(|(_, n)| n).sum()
+        };
+        (sum("config_reload"), sum("config_fail"))
+    }
+
+    /// Removes a listener of [`Plan::listener`] and waits until Envoy has let go of it.
+    #[track_caller]
+    pub fn remove_listener(&self, name: &str) {
+        let mut dynamic = self.lock();
+        dynamic.listeners.retain(|listener| listener["name"] != name);
+        self.listeners.publish(&dynamic.listeners).expect("the listeners' file");
+        eventually(&format!("the end of listener {name}"), || {
+            self.envoy.listener(name).is_none()
+                && self.envoy.stat("listener_manager.total_listeners_draining") == Some(0)
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Dynamic> {
+        self.dynamic.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the end of Envoy's log ---\n{}", self.envoy.log_tail(60));
+        }
+    }
+}
