@@ -153,6 +153,16 @@ impl Bootstrap {
         Ok(self)
     }
 
+    /// These clusters too.
+    ///
+    /// # Errors
+    /// If the file has no clusters.
+    pub fn with_clusters(mut self, more: Vec<Value>) -> Result<Self> {
+        let clusters = at(&mut self.envoy, "/static_resources/clusters")?;
+        clusters.as_array_mut().context("no list of clusters")?.extend(more);
+        Ok(self)
+    }
+
     /// The region in which Envoy says it runs.
     pub fn in_region(mut self, name: &str) -> Self {
         merge(&mut self.envoy, &json!({"node": {"locality": {"region": name}}}));

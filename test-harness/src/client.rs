@@ -178,6 +178,11 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The decision record that came with the request, as the region saw it; empty if none did.
+    pub fn decision(&self) -> String {
+        decision_in(&self.json())
+    }
+
     /// The first request header of this name, as the region saw it.
     pub fn seen_header(&self, name: &str) -> Option<String> {
         self.seen_headers(name).into_iter().next()
@@ -185,8 +190,16 @@ impl Response {
 
     /// Every request header of this name, as the region saw them.
     pub fn seen_headers(&self, name: &str) -> Vec<String> {
-        let seen = self.json();
-        let pairs = seen["headers"].as_array().into_iter().flatten();
-        pairs.filter(|pair| pair[0] == name).filter_map(|pair| pair[1].as_str().map(Into::into)).collect()
+        headers_in(&self.json(), name).map(Into::into).collect()
     }
+}
+
+/// The decision record among what a region says it saw; empty if there was none.
+pub(crate) fn decision_in(seen: &Value) -> String {
+    headers_in(seen, "x-greatcircle-decision").next().unwrap_or_default().into()
+}
+
+fn headers_in<'a>(seen: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = seen["headers"].as_array().into_iter().flatten();
+    pairs.filter(move |pair| pair[0] == *name).filter_map(|pair| pair[1].as_str())
 }

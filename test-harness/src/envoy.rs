@@ -84,12 +84,25 @@ impl Envoy {
     /// Every counter and gauge whose name starts with `prefix`.
     #[track_caller]
     pub fn stats(&self, prefix: &str) -> BTreeMap<String, u64> {
-        let all = self.admin("/stats");
+        self.try_stats(prefix).unwrap_or_else(|error| panic!("{error:#}\n{}", self.log_tail(20)))
+    }
+
+    /// [`Envoy::stats`] for an Envoy that may be gone.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn try_stats(&self, prefix: &str) -> Result<BTreeMap<String, u64>> {
+        let all = self.try_admin("/stats")?;
         let pairs = all.lines().filter_map(|line| line.split_once(": "));
-        pairs
-            .filter(|(name, _)| name.starts_with(prefix))
-            .filter_map(|(name, value)| Some((name.into(), value.parse().ok()?)))
-            .collect()
+        let wanted = pairs.filter(|(name, _)| name.starts_with(prefix));
+        Ok(wanted.filter_map(|(name, value)| Some((name.into(), value.parse().ok()?))).collect())
+    }
+
+    /// How many connections each worker has taken, over all listeners.
+    #[track_caller]
+    pub fn connections_by_worker(&self) -> BTreeMap<String, u64> {
+        let stats = self.stats("listener.").into_iter();
+        stats.filter(|(name, _)| name.contains(".worker_") && name.ends_with(".downstream_cx_total")).collect()
     }
 
     /// What a Prometheus server would scrape.
@@ -121,6 +134,17 @@ impl Envoy {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
+    /// The last lines of the log that are warnings or worse; of an Envoy without any, the last lines.
+    pub fn complaints(&self, lines: usize) -> String {
+        let log = self.log();
+        let is_one = |line: &&str| ["[warning]", "[error]", "[critical]"].iter().any(|level| line.contains(level));
+        let all: Vec<&str> = log.lines().filter(is_one).collect();
+        match all.is_empty() {
+            true => self.log_tail(lines),
+            false => all[all.len().saturating_sub(lines)..].join("\n"),
+        }
+    }
+
     /// The process id, for what is measured from outside (memory, CPU time).
     pub fn process_id(&self) -> u32 {
         self.process.id()
@@ -132,20 +156,30 @@ impl Envoy {
     /// If Envoy does not answer.
     #[track_caller]
     pub fn admin(&self, path: &str) -> String {
+        self.try_admin(path).unwrap_or_else(|error| panic!("{error:#}\n{}", self.log_tail(20)))
+    }
+
+    fn try_admin(&self, path: &str) -> Result<String> {
         let answer = self.http.get(format!("http://{}{path}", self.admin)).send().and_then(|answer| answer.text());
-        answer.unwrap_or_else(|error| panic!("Envoy's admin interface, {path}: {error}\n{}", self.log_tail(20)))
+        answer.with_context(|| format!("Envoy's admin interface does not answer, {path}"))
+    }
+
+    /// Where the admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
     }
 
     fn while_alive<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
         let outcome = within(LIMIT, || match (look(), self.process.try_wait()) {
             (Some(value), _) => Some(Ok(value)),
             (None, Ok(None)) => None,
-            (None, ended) => Some(Err(ended)),
+            (None, Ok(Some(status))) => Some(Err(status.to_string())),
+            (None, Err(error)) => Some(Err(error.to_string())),
         });
         match outcome {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(ended)) => Err(anyhow!("Envoy ended ({ended:?}) before it {what}:\n{}", self.log_tail(20))),
-            Err(_) => Err(anyhow!("Envoy never {what}:\n{}", self.log_tail(20))),
+            Ok(Err(ended)) => Err(anyhow!("Envoy ended ({ended}) before it {what}:\n{}", self.complaints(20))),
+            Err(_) => Err(anyhow!("Envoy never {what}:\n{}", self.complaints(20))),
         }
     }
 }

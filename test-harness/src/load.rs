@@ -3,7 +3,7 @@
 //! Open loop on purpose: clients of a real gateway do not wait for each other, so a region that hangs must not make the
 //! load go away. Must never know: which region is right.
 
-use crate::client::{PATIENCE, geo_headers, region_of};
+use crate::client::{PATIENCE, decision_in, geo_headers, region_of};
 use crate::places::Place;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -92,17 +92,22 @@ impl Load {
 
 async fn sample(start: Instant, request: reqwest::RequestBuilder) -> Sample {
     let at = start.elapsed();
-    let outcome = async {
+    let answer = async {
         let response = request.send().await.map_err(|error| format!("{error:?}"))?;
         let (status, region) = (response.status(), region_of(response.headers()));
         let body = response.text().await.map_err(|error| format!("{error:?}"))?;
         match region {
-            Some(region) if status.is_success() => Ok(region),
+            Some(region) if status.is_success() => {
+                Ok((region, decision_in(&serde_json::from_str(&body).unwrap_or_default())))
+            }
             region => Err(format!("{status} from {}: {body}", region.as_deref().unwrap_or("the gateway"))),
         }
     };
-    let outcome = outcome.await;
-    Sample { at, latency: start.elapsed() - at, outcome }
+    let (outcome, decision) = match answer.await {
+        Ok((region, decision)) => (Ok(region), decision),
+        Err(error) => (Err(error), String::new()),
+    };
+    Sample { at, latency: start.elapsed() - at, outcome, decision }
 }
 
 /// Load that runs. It ends with [`Running::stop`] or when this value goes.
@@ -139,6 +144,9 @@ pub struct Sample {
     pub latency: Duration,
     /// The region that served it with a success, or what went wrong.
     pub outcome: Result<String, String>,
+    /// The decision record that came with it, as the region saw it: after a retry it names another region than the one
+    /// that served. Empty if none came, or if the region answered with something else than what it saw.
+    pub decision: String,
 }
 
 impl Sample {

@@ -1,14 +1,17 @@
-//! The harness as a program: the regions of `envoy/envoy.yaml` for people, one region for tests.
+//! The harness as a program: the demo, the regions of `envoy/envoy.yaml` for people, one region for tests.
 //!
-//! Must never know: how a region works.
+//! Must never know: how a region works, or what the demo shows.
 
-use anyhow::Result;
+mod demo;
+
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 use test_harness::bootstrap::Bootstrap;
 use test_harness::region::server;
 
 #[derive(Parser)]
-#[command(about = "What proves greatcircle: regions to steer to.")]
+#[command(about = "What proves greatcircle: regions to steer to, and a demo.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -16,6 +19,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A tour: who is served where, and a region that dies under load. Then everything stays up until Ctrl-C.
+    Demo {
+        /// Ends after the tour. The exit status is 0 only if everything it showed was right.
+        #[arg(long)]
+        once: bool,
+    },
     /// Serves every region of envoy/envoy.yaml on its port, until Ctrl-C.
     Regions,
     /// Serves one region and obeys the test at the other end of the pipe. Ends with its stdin.
@@ -28,17 +37,29 @@ enum Command {
     },
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Region { name, port } => server::serve_and_obey(&name, port).await,
-        Command::Regions => {
-            let mut servers = Vec::new();
-            for region in Bootstrap::from_file()?.regions()? {
-                servers.push(server::serve(&region.name, region.port)?);
-                println!("{:<14} http://127.0.0.1:{}", region.name, region.port);
-            }
-            Ok(tokio::signal::ctrl_c().await?)
-        }
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo { once } => demo::run(once),
+        Command::Region { name, port } => serve(server::serve_and_obey(&name, port)),
+        Command::Regions => serve(regions()),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("test-harness: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(server: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(server).map(|()| ExitCode::SUCCESS)
+}
+
+async fn regions() -> Result<()> {
+    let mut servers = Vec::new();
+    for region in Bootstrap::from_file()?.regions()? {
+        let server = server::serve(&region.name, region.port);
+        servers.push(server.context("end whatever listens there, perhaps another `test-harness regions`")?);
+        println!("{:<14} http://127.0.0.1:{}", region.name, region.port);
     }
+    Ok(tokio::signal::ctrl_c().await?)
 }

@@ -3,12 +3,12 @@
 //! Must never know: what happens in the world once it runs.
 
 use crate::bootstrap::{Bootstrap, RegionSpec, repository};
-use crate::discovery::{Discovered, filter_resource, listener_resource};
+use crate::discovery::{Discovered, filter_resource};
 use crate::envoy::Envoy;
 use crate::places::Place;
 use crate::region::Region;
 use crate::world::{Dynamic, World};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct Plan {
     filter: Value,
     workers: u32,
     ecds: bool,
-    listeners: Vec<(String, Value)>,
+    clusters: Vec<Value>,
     module: PathBuf,
 }
 
@@ -33,7 +33,7 @@ impl Plan {
             filter,
             workers: 2,
             ecds: false,
-            listeners: Vec::new(),
+            clusters: Vec::new(),
             module: repository().join("dist/greatcircle.wasm"),
         }
     }
@@ -74,9 +74,9 @@ impl Plan {
         self
     }
 
-    /// Adds a listener whose filter's configuration differs by `patch`; `{}` for the same. See [`World::client_of`].
-    pub fn listener(mut self, name: &str, patch: Value) -> Self {
-        self.listeners.push((name.into(), patch));
+    /// Adds a cluster that belongs to no region.
+    pub fn cluster(mut self, cluster: Value) -> Self {
+        self.clusters.push(cluster);
         self
     }
 
@@ -100,6 +100,9 @@ impl Plan {
     /// # Errors
     /// If something does not start; if that is Envoy, with the end of its log.
     pub fn try_start(mut self) -> Result<World> {
+        if !self.module.is_file() {
+            bail!("no module at {}: run ./build.sh wasm, which makes dist/greatcircle.wasm", self.module.display());
+        }
         let regions: Vec<Region> =
             self.regions.iter().map(|region| Region::start(&region.name)).collect::<Result<_>>()?;
         for (spec, region) in self.regions.iter_mut().zip(&regions) {
@@ -111,6 +114,7 @@ impl Plan {
             .bootstrap?
             .in_region(&own)
             .with_regions(&self.regions)?
+            .with_clusters(self.clusters)?
             .with_filter(&self.filter)
             .with_module(&self.module)?
             .on_free_ports()?;
@@ -127,12 +131,7 @@ impl Plan {
             filters.publish(&[filter_resource(filter.clone())])?;
         }
         rendered["dynamic_resources"]["lds_config"] = listeners.source();
-        let resources: Vec<Value> = self
-            .listeners
-            .iter()
-            .map(|(name, patch)| bootstrap.listener(name, patch).map(listener_resource))
-            .collect::<Result<_>>()?;
-        listeners.publish(&resources)?;
+        listeners.publish(&[])?;
 
         let envoy = Envoy::start(&rendered, self.workers, directory.path())?;
         Ok(World {
@@ -140,7 +139,8 @@ impl Plan {
             regions,
             filters,
             listeners,
-            dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: resources }.into(),
+            dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: Vec::new() }.into(),
+            bootstrap,
             _directory: directory,
         })
     }

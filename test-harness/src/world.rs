@@ -17,15 +17,18 @@
 
 use crate::bootstrap::{Bootstrap, FILTER, GATEWAY, merge};
 use crate::client::Client;
-use crate::discovery::{Discovered, filter_resource};
+use crate::discovery::{Discovered, filter_resource, listener_resource};
 use crate::envoy::Envoy;
-use crate::eventually::eventually;
+use crate::eventually::{LIMIT, eventually, within};
 use crate::load::Load;
+use crate::places::Place;
 use crate::plan::Plan;
 use crate::region::Region;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A running world. Everything in it ends with this value; if the thread is panicking, the end of Envoy's log is printed.
@@ -34,6 +37,7 @@ pub struct World {
     pub(crate) regions: Vec<Region>,
     pub(crate) filters: Discovered,
     pub(crate) listeners: Discovered,
+    pub(crate) bootstrap: Bootstrap,
     pub(crate) dynamic: Mutex<Dynamic>,
     pub(crate) _directory: TempDir,
 }
@@ -94,7 +98,7 @@ impl World {
         Client::of(self.address())
     }
 
-    /// A client of another listener: see [`Plan::listener`].
+    /// A client of another listener: see [`World::add_listener`].
     #[track_caller]
     pub fn client_of(&self, listener: &str) -> Client {
         Client::of(self.address_of(listener))
@@ -106,9 +110,71 @@ impl World {
         Load::on(self.address())
     }
 
+    /// The filter's metrics whose name starts with `prefix`, without it.
+    #[track_caller]
+    pub fn metrics(&self, prefix: &str) -> BTreeMap<String, u64> {
+        let prefix = format!("wasmcustom.{FILTER}.{prefix}");
+        let stats = self.envoy.stats(&prefix).into_iter();
+        stats.map(|(name, value)| (name[prefix.len()..].to_owned(), value)).collect()
+    }
+
+    /// The filter's metric of this name; `None` while it does not exist.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> Option<u64> {
+        self.metrics(name).remove("")
+    }
+
+    /// Repeats a request until every worker has taken a connection, and returns all answers.
+    #[track_caller]
+    pub fn through_every_worker<T>(&self, mut request: impl FnMut() -> T) -> Vec<T> {
+        let before = self.envoy.connections_by_worker();
+        let mut answers = Vec::new();
+        eventually("a connection to every worker", || {
+            answers.push(request());
+            let now = self.envoy.connections_by_worker();
+            now.iter().all(|(worker, connections)| before.get(worker) < Some(connections))
+        });
+        answers
+    }
+
+    /// Waits until every worker decides like this for clients from `place`.
+    #[track_caller]
+    pub fn eventually_decides(&self, place: Place, expected: &str) {
+        eventually(&format!("{expected} for {} from every worker", place.name), || {
+            let client = self.client().from(place);
+            let decide = || client.try_request("GET", "/", b"").map_or_else(|why| why.to_string(), |it| it.decision());
+            let decisions = self.through_every_worker(decide);
+            if decisions.iter().all(|decision| decision == expected) { Ok(()) } else { Err(decisions) }
+        });
+    }
+
+    /// Watches each region for this long from its next probe but one (the next may belong to what was before). Returns when
+    /// further probes came, counted from that one.
+    #[track_caller]
+    pub fn watch_probes(&self, window: Duration) -> Vec<(&str, Vec<Duration>)> {
+        let seen: Vec<_> = self.regions.iter().map(Region::probe_count).collect();
+        let watch = |region: &Region, seen: usize| {
+            let watched = within(2 * window + LIMIT, || {
+                let probes: Vec<_> = region.probes().into_iter().skip(seen + 1).collect();
+                let begin = probes.first().copied().unwrap_or_default();
+                let probes: Vec<_> = probes.into_iter().skip(1).map(|at| at - begin).collect();
+                if probes.last() > Some(&window) { Ok(probes) } else { Err(probes) }
+            });
+            let mut probes = watched.unwrap_or_else(|seen| panic!("too few probes of {}: {seen:?}", region.name()));
+            probes.retain(|at| *at <= window);
+            probes
+        };
+        self.regions.iter().zip(seen).map(|(region, seen)| (region.name(), watch(region, seen))).collect()
+    }
+
     #[track_caller]
     fn address_of(&self, listener: &str) -> SocketAddr {
         eventually(&format!("the listener {listener}"), || self.envoy.listener(listener))
+    }
+
+    /// The filter's configuration, as it was delivered last.
+    pub fn configuration(&self) -> Value {
+        self.lock().configuration.clone()
     }
 
     /// Merges `patch` into the filter's configuration and delivers it. Returns at once: see [`World::filter_updates`].
@@ -144,7 +210,18 @@ impl World {
         (sum("config_reload"), sum("config_fail"))
     }
 
-    /// Removes a listener of [`Plan::listener`] and waits until Envoy has let go of it.
+    /// Adds a listener whose filter's configuration differs by `patch` from the gateway's, as it was planned, and waits until
+    /// it listens.
+    #[track_caller]
+    pub fn add_listener(&self, name: &str, patch: Value) {
+        let listener = self.bootstrap.listener(name, &patch).expect("a listener like the gateway's");
+        let mut dynamic = self.lock();
+        dynamic.listeners.push(listener_resource(listener));
+        self.listeners.publish(&dynamic.listeners).expect("the listeners' file");
+        self.address_of(name);
+    }
+
+    /// Removes a listener of [`World::add_listener`] and waits until Envoy has let go of it.
     #[track_caller]
     pub fn remove_listener(&self, name: &str) {
         let mut dynamic = self.lock();

@@ -53,6 +53,13 @@ impl Region {
         self.port
     }
 
+    /// The id of its process; `None` while it is dead, whoever killed it.
+    pub fn process_id(&self) -> Option<u32> {
+        let mut process = self.lock();
+        let child = &mut process.as_mut()?.child;
+        matches!(child.try_wait(), Ok(None)).then(|| child.id())
+    }
+
     /// From now on probes and requests meet this fault.
     #[track_caller]
     pub fn fails_with(&self, fault: Fault) {
