@@ -4,25 +4,35 @@ use super::later;
 use super::reader::{Node, Object, is_header_value};
 use super::regions::read_coordinates;
 use super::steering::Fallback;
-use crate::client::{GeoHeaders, Settings, Trust};
+use crate::client::{GeoHeaders, Trust};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
+/// What could be read of the block.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) headers: Option<GeoHeaders>,
+    pub(super) trust: Option<Trust>,
+    pub(super) fallback: Option<Fallback>,
+}
+
 /// Reads how clients are located.
-pub(super) fn read(node: Option<Node<'_>>) -> Option<(Settings, Fallback)> {
-    let object = match node {
-        Some(node) => Some(node.object()?),
-        None => None,
-    };
-    let get = |key| object.as_ref().and_then(|object| object.get(key));
-    let headers = read_headers(get("headers"));
-    let trust = read_trust(get("trust"));
-    let fallback = read_fallback(get("fallback"));
-    if let Some(object) = object {
-        later::client_location_fields(&object);
-        object.finish();
+pub(super) fn read(object: Option<Object<'_>>) -> Read {
+    let Some(object) = object else { return Read::default() };
+    let headers = read_headers(object.get("headers"));
+    let trust = read_trust(object.get("trust"), headers.as_ref());
+    let fallback = read_fallback(object.get("fallback"));
+    later::client_location_fields(&object);
+    object.finish();
+    Read { headers, trust, fallback }
+}
+
+/// The headers that tell where a client is.
+pub(super) fn names(headers: &GeoHeaders) -> Vec<&str> {
+    match headers {
+        GeoHeaders::Pair { latitude, longitude } => vec![latitude, longitude],
+        GeoHeaders::Position(position) => vec![position],
     }
-    Some((Settings { headers: headers?, trust: trust? }, fallback?))
 }
 
 fn read_headers(node: Option<Node<'_>>) -> Option<GeoHeaders> {
@@ -30,7 +40,7 @@ fn read_headers(node: Option<Node<'_>>) -> Option<GeoHeaders> {
     let Some(node) = node else {
         return Some(GeoHeaders::Pair { latitude: "x-geo-latitude".into(), longitude: "x-geo-longitude".into() });
     };
-    let object = node.object()?;
+    let object = node.object_like(EXPECTED)?;
     let [latitude, longitude, position] = ["latitude", "longitude", "position"].map(|key| object.get(key));
     object.finish();
     match (latitude, longitude, position) {
@@ -46,10 +56,10 @@ fn read_headers(node: Option<Node<'_>>) -> Option<GeoHeaders> {
     }
 }
 
-fn read_trust(node: Option<Node<'_>>) -> Option<Trust> {
+fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Option<Trust> {
     const EXPECTED: &str = "{}, {any: true}, {peers: [CIDR, …]} or {header, equals}";
     let Some(node) = node else { return Some(Trust::Nobody) };
-    let object = node.object()?;
+    let object = node.object_like(EXPECTED)?;
     let [any, peers, header, equals] = ["any", "peers", "header", "equals"].map(|key| object.get(key));
     object.finish();
     match (any, peers, header, equals) {
@@ -57,10 +67,15 @@ fn read_trust(node: Option<Node<'_>>) -> Option<Trust> {
         (Some(any), None, None, None) => any.boolean().map(|any| if any { Trust::Anyone } else { Trust::Nobody }),
         (None, Some(peers), None, None) => read_networks(&peers).map(Trust::Peers),
         (None, None, Some(header), Some(equals)) => {
-            let header = header.header_name();
-            let valid = |text: &str| !text.is_empty() && is_header_value(text);
-            let equals = equals.secret("a header value, at least one character", valid);
-            Some(Trust::Secret { header: header?, equals: equals?.to_owned() })
+            let name = header.header_name();
+            // A header arrives without the blanks around its value, and would never be equal to one that has them.
+            let valid = |text: &str| !text.is_empty() && is_header_value(text) && text.trim_ascii() == text;
+            let equals = equals.secret("a header value, at least one character and no blanks around it", valid);
+            let name = name?;
+            if geo_headers.is_some_and(|headers| names(headers).contains(&name.as_str())) {
+                return header.wrong("another header, because clientLocation.headers uses this one");
+            }
+            Some(Trust::Secret { header: name, equals: equals?.to_owned() })
         }
         _ => node.wrong(EXPECTED),
     }
@@ -72,7 +87,8 @@ fn read_networks(node: &Node<'_>) -> Option<Vec<IpNet>> {
     if items.is_empty() {
         return node.wrong(EXPECTED);
     }
-    items.iter().map(read_network).collect()
+    let networks: Vec<_> = items.iter().map(read_network).collect(); // all of them, before the first wrong one counts
+    networks.into_iter().collect()
 }
 
 /// Reads a network in CIDR notation; a single address is a network of its own.

@@ -5,19 +5,34 @@
 
 use super::client_location::read_network;
 use super::health::read_statuses;
-use super::reader::{Node, Object, is_header_value};
-use super::regions::{read_coordinates, read_region_name};
-use crate::region::Regions;
+use super::reader::{Node, Object, is_header_value, is_token};
+use super::regions::{Read, read_coordinates, read_region_name};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(31_557_600); // what a message calls "1year"
 
-/// Refuses every value but the one that means "as if it were not there".
+/// Refuses a value that this release does not act on.
+fn refuse(node: &Node<'_>, instead: &str) {
+    node.wrong::<()>(&not_supported_yet(instead));
+}
+
+/// The same where the value may hold a secret.
+fn refuse_unseen(node: &Node<'_>, instead: &str) {
+    node.wrong_secret::<()>(&not_supported_yet(instead));
+}
+
+fn not_supported_yet(instead: &str) -> String {
+    format!("{instead}; anything else is not supported yet")
+}
+
+/// Refuses every value but the one that means "as if it were not there". A wrong value, which has been reported, is refused
+/// once more: whoever corrects it should know that it will not do.
 fn only<T: PartialEq>(value: Option<T>, harmless: T, node: &Node<'_>, instead: &str) {
-    if value.is_some_and(|value| value != harmless) {
-        node.not_supported_yet(instead);
+    if value != Some(harmless) {
+        refuse(node, instead);
     }
 }
 
@@ -27,31 +42,32 @@ pub(super) fn region_fields(region: &Object<'_>) {
         only(node.one_of(&[("active", true), ("drain", false), ("off", false)]), true, &node, "\"active\"");
     }
     if let Some(node) = region.get("weight") {
-        only(node.integer(0..=1000, "a weight"), 100, &node, "100");
+        only(node.integer(0..=1000), 100, &node, "100");
     }
     if let Some(node) = region.get("bias") {
         only(node.number(-99..=99, "percent"), 0.0, &node, "0");
     }
     if let Some(node) = region.get("priority") {
-        only(node.integer(0..=1000, "a priority"), 0, &node, "0");
+        only(node.integer(0..=1000), 0, &node, "0");
     }
-    if let Some(node) = region.get("capacity")
-        && node.number(0..=1_000_000_000, "requests per second").is_some()
-    {
-        node.not_supported_yet("no capacity");
+    if let Some(node) = region.get("capacity") {
+        node.number(0..=1_000_000_000, "requests per second");
+        refuse(&node, "no capacity");
     }
 }
 
 /// `passive` of a health block.
 pub(super) fn passive(node: Option<Node<'_>>) {
     let Some((node, object)) = node.and_then(|node| node.object().map(|object| (node, object))) else { return };
-    let enabled = object.get("enabled").map_or(Some(true), |node| node.boolean());
-    object.get("failures").and_then(|node| node.integer(1..=1000, "a count"));
+    match object.get("enabled") {
+        Some(node) => only(node.boolean(), false, &node, "false"),
+        None => refuse(&node, "{enabled: false} or no passive"),
+    }
+    object.get("failures").and_then(|node| node.integer(1..=1000));
     object.get("within").and_then(|node| node.duration(MILLISECOND..=DAY));
     object.get("statuses").and_then(|node| read_statuses(&node));
     object.get("ejectFor").and_then(|node| node.duration(SECOND..=DAY));
     object.finish();
-    only(enabled, false, &node, "{enabled: false} or no `passive`");
 }
 
 /// `preset`, `countryHeader`, `networks` and `lookup`.
@@ -66,24 +82,23 @@ pub(super) fn client_location_fields(object: &Object<'_>) {
         ("vercel", false),
     ];
     if let Some(node) = object.get("preset") {
-        only(node.one_of(&PRESETS), true, &node, "\"none\" and the names of `headers`");
+        only(node.one_of(&PRESETS), true, &node, "\"none\" and the names in clientLocation.headers");
     }
-    if let Some(node) = object.get("countryHeader")
-        && node.header_name().is_some()
-    {
-        node.not_supported_yet("no countryHeader");
+    if let Some(node) = object.get("countryHeader") {
+        node.header_name();
+        refuse(&node, "no countryHeader");
     }
     if let Some(node) = object.get("networks") {
         let networks = node.list("a list of {cidr, latitude, longitude, country}");
         networks.iter().flatten().for_each(network);
         only(networks.map(|networks| networks.is_empty()), true, &node, "an empty list");
     }
-    if let Some(node) = object.get("lookup")
-        && let Some(lookup_object) = node.object()
-    {
-        lookup(&lookup_object);
-        lookup_object.finish();
-        node.not_supported_yet("no lookup");
+    if let Some(node) = object.get("lookup") {
+        if let Some(object) = node.object() {
+            lookup(&object);
+            object.finish();
+        }
+        refuse_unseen(&node, "no lookup");
     }
 }
 
@@ -117,72 +132,68 @@ fn lookup(object: &Object<'_>) {
         object.get(key).and_then(|node| node.text(POINTER, |pointer| pointer.starts_with('/')));
     }
     if let Some(cache) = object.get("cache").and_then(|node| node.object()) {
-        cache.get("entries").and_then(|node| node.integer(0..=1_000_000, "a count"));
-        cache.get("ttl").and_then(|node| node.duration(SECOND..=365 * DAY));
-        cache.get("negativeTtl").and_then(|node| node.duration(SECOND..=365 * DAY));
-        cache.get("prefixV4").and_then(|node| node.integer(8..=32, "a prefix length"));
-        cache.get("prefixV6").and_then(|node| node.integer(16..=128, "a prefix length"));
+        cache.get("entries").and_then(|node| node.integer(0..=1_000_000));
+        cache.get("ttl").and_then(|node| node.duration(SECOND..=YEAR));
+        cache.get("negativeTtl").and_then(|node| node.duration(SECOND..=YEAR));
+        cache.get("prefixV4").and_then(|node| node.integer(8..=32));
+        cache.get("prefixV6").and_then(|node| node.integer(16..=128));
         cache.finish();
     }
 }
 
 /// Everything of `steering` but `whenAllDown`.
-pub(super) fn steering_fields(object: &Object<'_>, regions: Option<&Regions>) {
+pub(super) fn steering_fields(object: &Object<'_>, regions: &Read<'_>) {
     if let Some(node) = object.get("mode") {
         only(node.one_of(&[("enforce", true), ("shadow", false), ("off", false)]), true, &node, "\"enforce\"");
     }
-    if let Some(node) = object.get("tieBand")
-        && let Some(band) = node.object()
-    {
-        let width = |key, what| band.get(key).map_or(Some(0.0), |node| node.number(0..=20_000, what));
-        let (percent, km) = (width("percent", "percent"), width("km", "kilometres"));
+    let no_width = |object: &Object<'_>, key, unit| {
+        if let Some(node) = object.get(key) {
+            only(node.number(0..=20_000, unit), 0.0, &node, "0");
+        }
+    };
+    if let Some(band) = object.section("tieBand") {
+        no_width(&band, "percent", "percent");
+        no_width(&band, "km", "kilometres");
         band.finish();
-        only(percent.zip(km), (0.0, 0.0), &node, "{percent: 0, km: 0}");
     }
-    if let Some(node) = object.get("localPreference")
-        && let Some(preference) = node.object()
-    {
-        let km = preference.get("km").map_or(Some(0.0), |node| node.number(0..=20_000, "kilometres"));
+    if let Some(preference) = object.section("localPreference") {
+        no_width(&preference, "km", "kilometres");
         preference.finish();
-        only(km, 0.0, &node, "{km: 0}");
     }
     if let Some(node) = object.get("fences") {
         let fences = node.list("a list of {countries, regions, otherwise, rejectStatus}");
         fences.iter().flatten().for_each(|node| fence(node, regions));
         only(fences.map(|fences| fences.is_empty()), true, &node, "an empty list");
     }
-    if let Some(node) = object.get("sticky")
-        && let Some(sticky) = node.object()
-    {
-        sticky.get("cookie").and_then(|node| node.header_name());
-        sticky.get("ttl").and_then(|node| node.duration(SECOND..=365 * DAY));
-        sticky
-            .require("secret", "a secret of at least 16 characters")
-            .and_then(|node| node.secret("a secret of at least 16 characters", |secret| secret.len() >= 16));
-        sticky.finish();
-        node.not_supported_yet("no sticky");
+    if let Some(node) = object.get("sticky") {
+        if let Some(object) = node.object() {
+            sticky(&object);
+            object.finish();
+        }
+        refuse_unseen(&node, "no sticky");
     }
     if let Some(node) = object.get("overrides") {
-        node.not_supported_yet("no overrides");
+        refuse(&node, "no overrides");
     }
 }
 
-fn fence(node: &Node<'_>, regions: Option<&Regions>) {
+fn fence(node: &Node<'_>, regions: &Read<'_>) {
     let Some(object) = node.object() else { return };
-    for node in object
-        .require("countries", "a list of country codes")
-        .and_then(|node| node.list("a list of country codes"))
-        .iter()
-        .flatten()
-    {
-        country(node);
+    let list = |key, expected| object.require(key, expected).and_then(|node| node.list(expected)).unwrap_or_default();
+    for node in list("countries", "a list of country codes such as \"DE\"") {
+        country(&node);
     }
-    for node in
-        object.require("regions", "a list of regions").and_then(|node| node.list("a list of regions")).iter().flatten()
-    {
-        read_region_name(node, regions);
+    for node in list("regions", "a list of names of regions") {
+        read_region_name(&node, regions);
     }
     object.get("otherwise").and_then(|node| node.one_of(&[("reject", ()), ("open", ())]));
-    object.get("rejectStatus").and_then(|node| node.integer(400..=599, "a status"));
+    object.get("rejectStatus").and_then(|node| node.integer(400..=599));
     object.finish();
+}
+
+fn sticky(object: &Object<'_>) {
+    const SECRET: &str = "a secret of at least 16 characters";
+    object.get("cookie").and_then(|node| node.text("the name of a cookie", is_token));
+    object.get("ttl").and_then(|node| node.duration(SECOND..=YEAR));
+    object.require("secret", SECRET).and_then(|node| node.secret(SECRET, |secret| secret.len() >= 16));
 }

@@ -56,7 +56,9 @@ impl Config {
         let config = match serde_json::from_slice::<Value>(json) {
             Ok(value) => read(&Node::root(&value, &problems), node_region),
             Err(error) => {
-                problems.add("configuration".to_owned(), format!("no JSON ({error})"), "a JSON object");
+                let nothing = json.trim_ascii().is_empty();
+                let found = if nothing { "nothing".to_owned() } else { format!("no JSON ({error})") };
+                problems.add("configuration", &found, "a JSON object");
                 None
             }
         };
@@ -71,30 +73,26 @@ impl Config {
 fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let object = root.object()?;
     // Every section is read before any `?`, so that a problem in one does not hide those in the next.
-    let health = object.get("health").map(|node| node.object());
-    let health = match &health {
-        Some(None) => return None, // not an object, which has been reported; no region makes sense without it
-        Some(Some(shared)) => Some(shared),
-        None => None,
-    };
-    health::read("", Layers { own: None, shared: health }); // its problems, even if there is no region to read it for
-    let regions = regions::read(object.require("regions", "a list of 1 to 1000 regions"), health);
-    let names = regions.as_ref().map(|(regions, _)| regions);
-    let local_region = regions::read_local(object.get("localRegion"), names, node_region);
-    let client = client_location::read(object.get("clientLocation"));
-    let steering = steering::read(object.get("steering"), names);
-    let output = output::read(object.get("output"), client.as_ref().map(|(settings, _)| settings));
+    let health = object.section("health");
+    health::read("", Layers { own: None, shared: health.as_ref() }); // its problems, even if there is no region to read it for
+    let read = regions::read(object.require("regions", regions::LIST), health.as_ref());
+    let local_region = regions::read_local(object.get("localRegion"), &read, node_region);
+    let client = client_location::read(object.section("clientLocation"));
+    let steering = steering::read(object.section("steering"), &read);
+    let output = output::read(object.section("output"), &client);
     if let Some(health) = health {
         health.finish();
     }
     object.finish();
 
-    let (regions, checks) = regions?;
-    let (client, fallback) = client?;
-    let fallback = match (fallback, local_region) {
+    let regions = read.regions?;
+    let client_location::Read { headers, trust, fallback } = client;
+    let client = client::Settings { headers: headers?, trust: trust? };
+    let fallback = match (fallback?, local_region) {
         (Fallback::At(place), _) => Origin::Fallback(place),
         (Fallback::LocalRegion, Some(local)) => Origin::Fallback(regions.get(local)?.coordinates()),
         (Fallback::LocalRegion, None) => Origin::Nowhere,
     };
+    let checks = read.checks;
     Some(Config { local_region, regions, checks, client, fallback, when_all_down: steering?, output: output? })
 }

@@ -1,7 +1,8 @@
 //! The block `output`: which headers tell the decision.
 
-use super::reader::Node;
-use crate::client::{GeoHeaders, Settings, Trust};
+use super::client_location;
+use super::reader::{Node, Object};
+use crate::client::Trust;
 
 /// Which headers tell the decision; lower-case names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,43 +20,43 @@ const RESERVED: [&str; 7] =
     ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "x-forwarded-for"];
 
 /// Reads the names of the headers.
-pub(super) fn read(node: Option<Node<'_>>, client: Option<&Settings>) -> Option<Output> {
-    let object = match node {
-        Some(node) => Some(node.object()?),
-        None => None,
-    };
-    let get = |key| object.as_ref().and_then(|object| object.get(key));
-    let taken = client.map(names_read).unwrap_or_default();
-    let name = |node: &Node<'_>, taken: &[&str]| {
-        let name = node.header_name()?;
-        let free = !RESERVED.contains(&name.as_str()) && !taken.contains(&name.as_str());
-        if free { Some(name) } else { node.wrong("a header that has no other use") }
-    };
-    // An empty name turns a header off.
-    let optional = |node: &Node<'_>, taken: &[&str]| match node.as_text() {
-        Some("") => Some(None),
-        _ => name(node, taken).map(Some),
-    };
+pub(super) fn read(object: Option<Object<'_>>, client: &client_location::Read) -> Option<Output> {
+    let object = object?;
+    let mut taken: Vec<Taken> = RESERVED.iter().map(|name| ((*name).to_owned(), "HTTP or Envoy")).collect();
+    let response_header = read_optional(&object, "responseHeader", "", &taken);
 
-    let region_header = get("regionHeader").map_or(Some("x-greatcircle-region".to_owned()), |node| name(&node, &taken));
-    let taken = [taken.as_slice(), &[region_header.as_deref().unwrap_or_default()]].concat();
-    let decision_header =
-        get("decisionHeader").map_or(Some(Some("x-greatcircle-decision".to_owned())), |node| optional(&node, &taken));
-    let response_header = get("responseHeader").map_or(Some(None), |node| optional(&node, &[]));
-    if let Some(object) = object {
-        object.finish();
+    // Writing the decision over what tells where a client is would be a mistake.
+    let geo = client.headers.iter().flat_map(client_location::names);
+    taken.extend(geo.map(|name| (name.to_owned(), "clientLocation.headers")));
+    if let Some(Trust::Secret { header, .. }) = &client.trust {
+        taken.push((header.clone(), "clientLocation.trust"));
     }
+    let region_header = read_name(&object, "regionHeader", "x-greatcircle-region", &taken);
+    taken.extend(region_header.iter().map(|name| (name.clone(), "output.regionHeader")));
+    let decision_header = read_optional(&object, "decisionHeader", "x-greatcircle-decision", &taken);
+    object.finish();
     Some(Output { region_header: region_header?, decision_header: decision_header?, response_header: response_header? })
 }
 
-/// The headers that tell where a client is: writing the decision over them would be a mistake.
-fn names_read(client: &Settings) -> Vec<&str> {
-    let mut names = match &client.headers {
-        GeoHeaders::Pair { latitude, longitude } => vec![latitude.as_str(), longitude],
-        GeoHeaders::Position(position) => vec![position.as_str()],
+/// A header's name, and what uses it.
+type Taken = (String, &'static str);
+
+/// Reads a name that may be empty, which turns the header off.
+fn read_optional(object: &Object<'_>, key: &'static str, default: &str, taken: &[Taken]) -> Option<Option<String>> {
+    let text = match object.get(key) {
+        Some(node) => node.text("the name of an HTTP header, or \"\" for none", |_| true)?,
+        None => default,
     };
-    if let Trust::Secret { header, .. } = &client.trust {
-        names.push(header);
+    if text.is_empty() { Some(None) } else { read_name(object, key, default, taken).map(Some) }
+}
+
+fn read_name(object: &Object<'_>, key: &'static str, default: &str, taken: &[Taken]) -> Option<String> {
+    let node = object.get(key);
+    let name = node.as_ref().map_or(Some(default.to_owned()), Node::header_name)?;
+    let Some((_, user)) = taken.iter().find(|(taken, _)| *taken == name) else { return Some(name) };
+    let expected = format!("another header, because {user} uses this one");
+    match node {
+        Some(node) => node.wrong(&expected),
+        None => object.place_of(key).wrong_as(&format!("the default {default:?}"), &expected),
     }
-    names
 }

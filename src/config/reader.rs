@@ -36,9 +36,9 @@ pub(super) struct Problems(Cell<Vec<Problem>>);
 
 impl Problems {
     /// Adds a problem, once: what all regions share is read for each of them.
-    pub(super) fn add(&self, path: String, found: String, expected: impl Into<String>) {
+    pub(super) fn add(&self, path: &str, found: &str, expected: &str) {
         let mut problems = self.0.take();
-        let problem = Problem { path, found, expected: expected.into() };
+        let problem = Problem { path: path.to_owned(), found: found.to_owned(), expected: expected.to_owned() };
         if !problems.contains(&problem) {
             problems.push(problem);
         }
@@ -61,9 +61,13 @@ pub(super) struct Node<'a> {
 /// An object whose keys are being read; what nobody asked for is reported by [`Object::finish`].
 pub(super) struct Object<'a> {
     node: Node<'a>,
-    fields: &'a Map<String, Value>,
+    /// `None` stands for an object that is not there, which has no keys either.
+    fields: Option<&'a Map<String, Value>>,
     known: Cell<Vec<&'static str>>,
 }
+
+/// What stands where the document has nothing.
+static NOTHING: Value = Value::Null;
 
 impl<'a> Node<'a> {
     pub(super) fn root(value: &'a Value, problems: &'a Problems) -> Self {
@@ -75,26 +79,40 @@ impl<'a> Node<'a> {
     }
 
     /// Reports this value as wrong.
-    pub(super) fn wrong<T>(&self, expected: impl Into<String>) -> Option<T> {
-        self.problems.add(self.path().to_owned(), shown(self.value), expected);
+    pub(super) fn wrong<T>(&self, expected: &str) -> Option<T> {
+        self.report(None, expected);
         None
     }
 
     /// Reports this value as wrong without showing it.
-    pub(super) fn wrong_secret<T>(&self, expected: impl Into<String>) -> Option<T> {
-        self.problems.add(self.path().to_owned(), "a value that is not shown".to_owned(), expected);
+    pub(super) fn wrong_secret<T>(&self, expected: &str) -> Option<T> {
+        self.wrong_as(kind(self.value), expected)
+    }
+
+    /// Reports this value as wrong, in these words.
+    pub(super) fn wrong_as<T>(&self, found: &str, expected: &str) -> Option<T> {
+        self.report(Some(found), expected);
         None
     }
 
-    /// Reports a value that is right, and that this release does not act on.
-    pub(super) fn not_supported_yet(&self, instead: &str) {
-        self.wrong::<()>(format!("{instead}: anything else is not supported yet"));
+    /// Not generic, so that there is one of it: the module has to stay small.
+    fn report(&self, found: Option<&str>, expected: &str) {
+        match found {
+            Some(found) => self.problems.add(self.path(), found, expected),
+            None => self.problems.add(self.path(), &shown(self.value), expected),
+        }
     }
 
     pub(super) fn object(&self) -> Option<Object<'a>> {
+        self.object_like("an object")
+    }
+
+    /// An object of this form. A text instead of it is not shown: it may be the secret that belongs into the object.
+    pub(super) fn object_like(&self, form: &str) -> Option<Object<'a>> {
         match self.value {
-            Value::Object(fields) => Some(Object { node: self.clone(), fields, known: Cell::default() }),
-            _ => self.wrong("an object"),
+            Value::Object(fields) => Some(Object { node: self.clone(), fields: Some(fields), known: Cell::default() }),
+            Value::String(_) => self.wrong_secret(form),
+            _ => self.wrong(form),
         }
     }
 
@@ -109,23 +127,23 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {
-        self.value.as_bool().or_else(|| self.wrong("true or false"))
+        self.value.as_bool().or_else(|| self.wrong("true or false, without quotes"))
     }
 
     /// A number in this range. (Bounds are integers, and so is all else that is printed: formatting doubles costs the module
     /// 15 kB.)
-    pub(super) fn number(&self, range: RangeInclusive<i32>, what: &str) -> Option<f64> {
+    pub(super) fn number(&self, range: RangeInclusive<i32>, unit: &str) -> Option<f64> {
         match self.value.as_f64() {
             Some(number) if in_range(number, &range) => Some(number),
-            _ => self.wrong(format!("{what}, {} to {}", range.start(), range.end())),
+            _ => self.wrong(&number_of(unit, &range)),
         }
     }
 
     /// A whole number in this range; `3.0` is one, because Istio turns every number into a double.
-    pub(super) fn integer(&self, range: RangeInclusive<i32>, what: &str) -> Option<i32> {
+    pub(super) fn integer(&self, range: RangeInclusive<i32>) -> Option<i32> {
         match self.value.as_f64().filter(|number| number.fract() == 0.0 && in_range(*number, &range)) {
             Some(number) => Some(number as i32),
-            None => self.wrong(format!("{what}, a whole number, {} to {}", range.start(), range.end())),
+            None => self.wrong(&format!("a whole number, {} to {}", range.start(), range.end())),
         }
     }
 
@@ -136,7 +154,7 @@ impl<'a> Node<'a> {
             Some(duration) => Some(duration),
             None => {
                 let [from, to] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
-                self.wrong(format!("a duration such as \"250ms\", \"5s\" or \"24h\", {from} to {to}"))
+                self.wrong(&format!("a duration with its unit such as \"250ms\" or \"5s\", {from} to {to}"))
             }
         }
     }
@@ -167,30 +185,39 @@ impl<'a> Node<'a> {
         match words.iter().find(|(word, _)| self.value.as_str() == Some(word)) {
             Some((_, meaning)) => Some(*meaning),
             None => {
-                let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-                self.wrong(words.join(" or "))
+                let words: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+                self.wrong(&words.join(" or "))
             }
         }
     }
 
     /// The lower-case name of an HTTP header.
     pub(super) fn header_name(&self) -> Option<String> {
-        let valid = |name: &str| !name.is_empty() && name.bytes().all(is_token_byte);
-        self.text("the name of an HTTP header", valid).map(str::to_ascii_lowercase)
+        self.text("the name of an HTTP header, without blanks or colons", is_token).map(str::to_ascii_lowercase)
     }
 
-    /// The headers of an object that maps names to values; the values are not shown.
+    /// The headers of an object that maps names to values. No value is shown, and no key that is not a name: it may be a
+    /// whole header line.
     pub(super) fn headers(&self) -> Option<Vec<(String, String)>> {
-        let Value::Object(fields) = self.value else { return self.wrong("an object of header names and values") };
-        let headers = fields.iter().filter_map(|(name, value)| {
-            let node = Node { path: format!("{}.{name}", self.path), value, problems: self.problems };
-            if name.is_empty() || !name.bytes().all(is_token_byte) {
-                return node.wrong_secret("the name of an HTTP header as the key");
+        let Value::Object(fields) = self.value else {
+            return self.wrong_secret("an object of header names and values");
+        };
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in fields {
+            if !is_token(name) {
+                self.wrong_as::<()>("a key that is not shown", "names of HTTP headers as keys");
+                continue;
             }
-            let value = node.secret("a header value without control characters", is_header_value)?;
-            Some((name.to_ascii_lowercase(), value.to_owned()))
-        });
-        Some(headers.collect())
+            let node = Node { path: format!("{}.{name}", self.path), value, problems: self.problems };
+            let name = name.to_ascii_lowercase();
+            if headers.iter().any(|(other, _)| *other == name) {
+                node.wrong_as::<()>("a second header of this name", "each header once, whatever its case");
+            }
+            if let Some(value) = node.secret("a header value without control characters", is_header_value) {
+                headers.push((name, value.to_owned()));
+            }
+        }
+        Some(headers)
     }
 }
 
@@ -198,21 +225,32 @@ impl<'a> Object<'a> {
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &'static str) -> Option<Node<'a>> {
         let mut known = self.known.take();
-        known.push(key);
+        if !known.contains(&key) {
+            known.push(key); // once: what all regions share is read for each of them
+        }
         self.known.set(known);
-        let Node { path, problems, .. } = &self.node;
-        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        self.fields.get(key).map(|value| Node { path, value, problems })
+        let value = self.fields?.get(key)?;
+        Some(Node { value, ..self.place_of(key) })
+    }
+
+    /// The object under a key; one without any keys if it is not there.
+    pub(super) fn section(&self, key: &'static str) -> Option<Object<'a>> {
+        match self.get(key) {
+            Some(node) => node.object(),
+            None => Some(Object { node: self.place_of(key), fields: None, known: Cell::default() }),
+        }
     }
 
     /// The value of a key that has to be there.
     pub(super) fn require(&self, key: &'static str, expected: &str) -> Option<Node<'a>> {
-        let node = self.get(key);
-        if node.is_none() {
-            let path = if self.node.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.node.path) };
-            self.node.problems.add(path, "nothing".to_owned(), expected);
-        }
-        node
+        self.get(key).or_else(|| self.place_of(key).wrong_as("nothing", expected))
+    }
+
+    /// Where the value of a key stands, or would stand.
+    pub(super) fn place_of(&self, key: &str) -> Node<'a> {
+        let Node { path, problems, .. } = &self.node;
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        Node { path, value: &NOTHING, problems }
     }
 
     /// The object itself, to report what is wrong with it as a whole.
@@ -223,40 +261,71 @@ impl<'a> Object<'a> {
     /// Reports every key that nobody asked for.
     pub(super) fn finish(&self) {
         let known = self.known.take();
-        for key in self.fields.keys().filter(|key| !known.contains(&key.as_str())) {
-            let expected = if known.is_empty() { "nothing here".to_owned() } else { known.join(", ") };
-            self.node.problems.add(self.node.path().to_owned(), format!("the unknown key {key:?}"), expected);
+        for key in self.fields.iter().flat_map(|fields| fields.keys()).filter(|key| !known.contains(&key.as_str())) {
+            let found = shortened(format!("the unknown key {key:?}"));
+            self.node.wrong_as::<()>(&found, &format!("one of {}", known.join(", ")));
         }
     }
 }
 
 /// A value as a message shows it: JSON, shortened.
 fn shown(value: &Value) -> String {
-    let whole = match value {
+    shortened(match value {
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
-        Value::Object(_) => "an object".to_owned(), // it may hold secrets
+        // The keys alone: the values may hold secrets.
+        Value::Object(fields) => format!("an object with {}", quoted(fields.keys())),
         Value::Array(items) => format!("a list of {}", items.len()),
         scalar => scalar.to_string(),
-    };
-    let mut start: String = whole.chars().take(SHOWN_CHARACTERS).collect();
-    if start.len() < whole.len() {
-        start.push('…');
+    })
+}
+
+/// A value as a message mentions it that must not show it.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number that is not shown",
+        Value::String(_) => "a text that is not shown",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
-    start
+}
+
+fn quoted<'a>(keys: impl Iterator<Item = &'a String>) -> String {
+    keys.map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// What a number has to be.
+pub(super) fn number_of(unit: &str, range: &RangeInclusive<i32>) -> String {
+    format!("a number of {unit}, {} to {}", range.start(), range.end())
 }
 
 fn in_range(number: f64, range: &RangeInclusive<i32>) -> bool {
     (f64::from(*range.start())..=f64::from(*range.end())).contains(&number)
 }
 
-/// A byte of an HTTP token (RFC 9110, section 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether a text is an HTTP token (RFC 9110, section 5.6.2): what the names of headers and cookies have to be.
+pub(super) fn is_token(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(inner)
 }
 
 /// Whether a text can be sent as a header value.
 pub(super) fn is_header_value(text: &str) -> bool {
     !text.chars().any(char::is_control)
+}
+
+/// Whether a text can be sent where a blank would end it.
+pub(super) fn is_one_word(text: &str) -> bool {
+    is_header_value(text) && !text.contains(' ')
 }
 
 /// Whether a text is a DNS label: what a region's name has to be, since it becomes part of host, cluster and metric names.

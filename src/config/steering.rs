@@ -1,10 +1,9 @@
 //! The block `steering`: what the walk does when the usual answer is not there.
 
 use super::later;
-use super::reader::Node;
-use super::regions::read_region_name;
+use super::reader::{Node, Object};
+use super::regions::{REGION_NAME, Read, read_region_name};
 use crate::geo::Coordinates;
-use crate::region::Regions;
 use crate::steering::WhenAllDown;
 
 /// What stands in for a client's place when that is not known.
@@ -17,22 +16,21 @@ pub(super) enum Fallback {
 }
 
 /// Reads what to do when no region is usable.
-pub(super) fn read(node: Option<Node<'_>>, regions: Option<&Regions>) -> Option<WhenAllDown> {
-    let Some(node) = node else { return Some(WhenAllDown::default()) };
-    let object = node.object()?;
+pub(super) fn read(object: Option<Object<'_>>, regions: &Read<'_>) -> Option<WhenAllDown> {
+    let object = object?;
     let when_all_down = object.get("whenAllDown").map_or(Some(WhenAllDown::default()), |node| read_one(&node, regions));
     later::steering_fields(&object, regions);
     object.finish();
     when_all_down
 }
 
-fn read_one(node: &Node<'_>, regions: Option<&Regions>) -> Option<WhenAllDown> {
+fn read_one(node: &Node<'_>, regions: &Read<'_>) -> Option<WhenAllDown> {
     match node.as_text() {
         Some("nearest") => Some(WhenAllDown::Nearest),
         Some("reject") => Some(WhenAllDown::Reject),
         _ if node.is_object() => {
             let object = node.object()?;
-            let region = object.require("region", "the name of one of the regions");
+            let region = object.require("region", REGION_NAME);
             object.finish();
             read_region_name(&region?, regions).map(WhenAllDown::Region)
         }

@@ -1,0 +1,146 @@
+//! docs/configuration.md says what the code does: its examples are read, its tables are held against the contract.
+
+use crate::{contract, files, in_repository, messages, minimal};
+use greatcircle::client::Unlocated;
+use greatcircle::config::Config;
+use greatcircle::health::Health;
+use greatcircle::probe::Outcome;
+use greatcircle::steering::Reason;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn reference() -> String {
+    std::fs::read_to_string(in_repository("docs/configuration.md")).unwrap()
+}
+
+/// The JSON examples of a text.
+fn examples(text: &str) -> Vec<&str> {
+    text.split("```json\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+}
+
+/// A part of the reference by its heading, up to the next one.
+fn section(text: &str, heading: &str) -> String {
+    let (_, rest) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    rest.split_once("\n## ").map_or(rest, |(section, _)| section).to_owned()
+}
+
+/// The fields that have a row in the tables of a text.
+fn rows(text: &str) -> BTreeSet<&str> {
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    cells.map(|(first, _)| first).filter(|first| contract::fields().contains(first)).collect()
+}
+
+#[test]
+fn every_example_is_a_valid_configuration() {
+    let reference = reference();
+    let examples = examples(&reference);
+    assert!(examples.len() >= 3, "the examples were not found");
+    for example in examples {
+        assert_eq!(messages(example.as_bytes()), Vec::<String>::new(), "{example}");
+    }
+}
+
+#[test]
+fn the_defaults_written_out_are_the_defaults() {
+    let section = section(&reference(), "Every default, written out");
+    let [example] = examples(&section)[..] else { panic!("one example") };
+    let parse = |json: &str| Config::from_json(json.as_bytes(), None).unwrap();
+    assert_eq!(parse(example), parse(&minimal().to_string()));
+
+    // Nothing is left out: what the example does not have are the other forms of a field that it has.
+    let example: Value = serde_json::from_str(example).unwrap();
+    let has = |field: &&str| {
+        let pointer = format!("/{}", field.replace("[]", "/0").replace('.', "/"));
+        example.pointer(&pointer).is_some()
+    };
+    let not_supported_yet = self::section(&reference(), "Not supported yet");
+    let supported = contract::fields().into_iter().filter(|field| !rows(&not_supported_yet).contains(field));
+    let left_out: Vec<_> = supported.filter(|field| !has(field)).collect();
+    let other_forms = [
+        "localRegion",
+        "clientLocation.headers.position",
+        "clientLocation.trust.any",
+        "clientLocation.trust.peers",
+        "clientLocation.trust.header",
+        "clientLocation.trust.equals",
+        "clientLocation.fallback.latitude",
+        "clientLocation.fallback.longitude",
+        "steering.whenAllDown.region",
+    ];
+    assert_eq!(left_out, other_forms);
+}
+
+#[test]
+fn every_field_has_a_row() {
+    let reference = reference();
+    let missing: Vec<_> = contract::fields().into_iter().filter(|field| !rows(&reference).contains(field)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Every field that is refused as not supported yet, or that is part of one, or that consists of nothing else.
+fn unsupported() -> BTreeSet<&'static str> {
+    let refused = crate::invalid::fields_not_supported_yet();
+    let inside = |part: &str, whole: &str| {
+        part.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let refused_itself = |field: &str| refused.iter().any(|whole| inside(field, whole));
+    let consists_of_refused = |field: &str| {
+        let mut parts = contract::fields().into_iter().filter(|part| *part != field && inside(part, field)).peekable();
+        parts.peek().is_some() && parts.all(refused_itself)
+    };
+    contract::fields().into_iter().filter(|field| refused_itself(field) || consists_of_refused(field)).collect()
+}
+
+#[test]
+fn the_list_of_what_is_not_supported_yet_is_honest() {
+    let section = section(&reference(), "Not supported yet");
+    assert_eq!(rows(&section), unsupported());
+}
+
+#[test]
+fn every_name_that_can_be_observed_is_explained() {
+    let reference = reference();
+    let reasons = Reason::ALL.map(Reason::name);
+    let health = [Health::Down, Health::Up, Health::Unknown].map(Health::name);
+    let unlocated = [Unlocated::Missing, Unlocated::Invalid, Unlocated::Untrusted].map(Unlocated::name);
+    let outcomes = [
+        Outcome::Success,
+        Outcome::Status,
+        Outcome::Body,
+        Outcome::Timeout,
+        Outcome::Refused,
+        Outcome::Reset,
+        Outcome::NoHost,
+        Outcome::NoCluster,
+    ]
+    .map(Outcome::name);
+    for name in [&reasons[..], &health, &unlocated, &outcomes].concat() {
+        assert!(reference.contains(&format!("`{name}`")), "{name}");
+    }
+
+    // The filter itself is compiled for wasm only, so its source is read for the names of its metrics and log lines.
+    let source = std::fs::read_to_string(in_repository("src/filter/telemetry.rs")).unwrap();
+    let events: BTreeSet<_> = source.split("event=").skip(1).filter_map(|rest| rest.split([' ', '"']).next()).collect();
+    assert!(events.len() >= 6, "{events:?}");
+    for event in events {
+        assert!(reference.contains(&format!("greatcircle event={event} ")), "{event}");
+    }
+    let metrics = source.split("|| format!(\"").skip(1).filter_map(|rest| rest.split('.').next());
+    let metrics: BTreeSet<_> = metrics.collect();
+    assert!(metrics.len() >= 5, "{metrics:?}");
+    for metric in metrics {
+        assert!(reference.contains(&format!("wasmcustom.greatcircle.{metric}.")), "{metric}");
+    }
+}
+
+#[test]
+fn the_full_example_file_leaves_no_supported_field_out() {
+    let path = files("valid").into_iter().find(|path| crate::stem(path) == "full").unwrap();
+    let full = std::fs::read_to_string(path).unwrap();
+    let unsupported = unsupported();
+    let other_forms = ["position", "any", "header", "equals"];
+    for field in contract::fields().into_iter().filter(|field| !unsupported.contains(field)) {
+        let key = field.rsplit('.').next().unwrap_or(field);
+        assert!(other_forms.contains(&key) || full.contains(&format!("{key:?}:")), "{field}");
+    }
+}

@@ -1,0 +1,280 @@
+//! What is accepted, and what comes of it.
+
+use crate::{files, messages, minimal, stem};
+use greatcircle::client::{GeoHeaders, Trust};
+use greatcircle::config::Config;
+use greatcircle::geo::Coordinates;
+use greatcircle::health::Thresholds;
+use greatcircle::probe::{Check, Request};
+use greatcircle::region::RegionId;
+use greatcircle::steering::{Origin, WhenAllDown};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The configuration of a file in `config/valid/`.
+fn of(file: &str) -> Config {
+    let path = files("valid").into_iter().find(|path| stem(path) == file).unwrap();
+    Config::from_json(&std::fs::read(path).unwrap(), None).unwrap()
+}
+
+/// The minimal document with this section.
+fn with(section: &str, value: Value) -> Config {
+    let mut document = minimal();
+    document[section] = value;
+    parse(&document, None)
+}
+
+fn parse(document: &Value, node_region: Option<&str>) -> Config {
+    Config::from_json(document.to_string().as_bytes(), node_region).unwrap()
+}
+
+/// Two regions, and whatever else is given.
+fn two_regions(further: &Value) -> Value {
+    let mut document = json!({"regions": [
+        {"name": "eu-west", "latitude": 53.35, "longitude": -6.26},
+        {"name": "us-east", "latitude": 39.04, "longitude": -77.49},
+    ]});
+    document.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    document
+}
+
+fn name(config: &Config, region: Option<RegionId>) -> Option<&str> {
+    region.and_then(|region| config.regions.get(region)).map(|region| region.name())
+}
+
+fn place(latitude: f64, longitude: f64) -> Coordinates {
+    Coordinates::new(latitude, longitude).unwrap()
+}
+
+fn texts(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The durations of a check: interval, edge interval, timeout, time until it is stale.
+fn times(check: &Check) -> [Duration; 4] {
+    [check.interval, check.edge_interval, check.timeout, check.stale_after]
+}
+
+#[test]
+fn every_valid_document_is_accepted() {
+    for path in files("valid") {
+        assert_eq!(messages(&std::fs::read(&path).unwrap()), Vec::<String>::new(), "{}", path.display());
+    }
+}
+
+#[test]
+fn regions_alone_are_enough() {
+    let config = of("minimal");
+    assert_eq!(config.local_region, None);
+    assert_eq!(config.fallback, Origin::Nowhere);
+    assert_eq!(config.when_all_down, WhenAllDown::Nearest);
+
+    let [check] = &config.checks[..] else { panic!("one region, one check") };
+    let request = Request {
+        cluster: "region-eu-west".into(),
+        authority: "eu-west".into(),
+        method: "GET".into(),
+        path: "/healthz".into(),
+        headers: Vec::new(),
+    };
+    assert_eq!(check.request, request);
+    assert_eq!((&check.expected.statuses[..], &*check.expected.body), (&[200..=299][..], ""));
+    assert_eq!(times(check), [5 * SECOND, SECOND, SECOND, 30 * SECOND]);
+    assert_eq!(check.thresholds, Thresholds { down_after: 3, clear_after: 3, up_after: 3 });
+    assert!(check.unknown_is_up);
+
+    let geo = GeoHeaders::Pair { latitude: "x-geo-latitude".into(), longitude: "x-geo-longitude".into() };
+    assert_eq!((config.client.headers, config.client.trust), (geo, Trust::Nobody));
+    assert_eq!(config.output.region_header, "x-greatcircle-region");
+    assert_eq!(config.output.decision_header.as_deref(), Some("x-greatcircle-decision"));
+    assert_eq!(config.output.response_header, None);
+}
+
+#[test]
+fn every_supported_field_has_its_effect() {
+    let config = of("full");
+    let names: Vec<_> = config.regions.iter().map(|(_, region)| region.name()).collect();
+    assert_eq!(names, ["eu-west", "eu-central", "ap-south"]);
+    let places: Vec<_> = config.regions.iter().map(|(_, region)| region.coordinates()).collect();
+    assert_eq!(places, [place(53.0, -6.26), place(50.11, 8.68), place(19.08, 72.88)]);
+    assert_eq!(name(&config, config.local_region), Some("eu-central"));
+
+    assert_eq!(config.checks.len(), 3);
+    for (region, check) in names.iter().zip(&config.checks) {
+        let request = Request {
+            cluster: format!("outbound|80||{region}.gateways.example"),
+            authority: format!("{region}.example.com:8443"),
+            method: "OPTIONS".into(),
+            path: "/ready?for={region}".into(), // filled in for clusters and authorities alone
+            headers: texts(&[("x-probe", "greatcircle"), ("authorization", "Bearer s3cret")]),
+        };
+        assert_eq!(check.request, request);
+        assert_eq!((&check.expected.statuses[..], &*check.expected.body), (&[200..=204, 304..=304][..], "ok"));
+        assert_eq!(times(check), [10 * SECOND, 2 * SECOND, 1500 * MS, 45 * SECOND]);
+        assert_eq!(check.thresholds, Thresholds { down_after: 5, clear_after: 4, up_after: 2 });
+        assert!(!check.unknown_is_up);
+    }
+
+    let geo = GeoHeaders::Pair { latitude: "x-lat".into(), longitude: "x-lon".into() };
+    let peers = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32"].map(|network| network.parse().unwrap());
+    assert_eq!((config.client.headers, config.client.trust), (geo, Trust::Peers(peers.to_vec())));
+    assert_eq!(config.fallback, Origin::Fallback(place(46.0, 6.14)));
+    assert_eq!(config.when_all_down, WhenAllDown::Region(config.regions.find("ap-south").unwrap()));
+    assert_eq!(config.output.region_header, "x-region");
+    assert_eq!(config.output.decision_header.as_deref(), Some("x-decision"));
+    assert_eq!(config.output.response_header.as_deref(), Some("x-served-by"));
+}
+
+#[test]
+fn numbers_may_arrive_as_doubles() {
+    assert_eq!(of("as-istio-delivers-it"), of("full"));
+}
+
+#[test]
+fn what_is_said_explicitly_and_what_goes_without_saying_are_the_same() {
+    assert_eq!(of("every-block-empty"), of("minimal"));
+    assert_eq!(of("later-fields-at-their-defaults"), of("minimal"));
+    let mut example = of("the-contracts-example");
+    assert_eq!(name(&example, example.local_region), Some("eu-west"));
+    assert_eq!(example.checks[0].request.authority, "eu-west.example.com");
+    example.checks[0].request.authority = "eu-west".into();
+    let minimal = parse(&minimal(), Some("eu-west"));
+    assert_eq!(example, minimal);
+}
+
+#[test]
+fn the_last_valid_value_of_a_range_is_valid() {
+    let config = of("at-the-limits");
+    let check = &config.checks[0];
+    assert_eq!(times(check), [100 * MS, 100 * MS, 99 * MS, 200 * MS]);
+    assert_eq!(check.thresholds, Thresholds { down_after: 1000, clear_after: 1, up_after: 1000 });
+    assert_eq!(times(&config.checks[2]), [DAY, 100 * MS, 99 * MS, 7 * DAY]);
+    assert_eq!(config.client.headers, GeoHeaders::Position("!#$%&'*+-.^_`|~".into()));
+    assert_eq!(config.client.trust, Trust::Nobody);
+    assert_eq!(config.output.decision_header, None);
+    // Requests and answers are different places, so one name may serve both.
+    assert_eq!(config.output.response_header.as_deref(), Some("x-greatcircle-region"));
+}
+
+#[test]
+fn a_regions_own_health_goes_before_what_all_share_field_by_field() {
+    let config = of("health-per-region");
+    let [plain, own, other] = &config.checks[..] else { panic!("three regions") };
+
+    assert_eq!(plain.request.cluster, "region-eu-west");
+    assert_eq!(own.request.cluster, "legacy-us-east-gateway");
+    assert_eq!(other.request.cluster, "region-ap-south");
+    let authorities = [plain, own, other].map(|check| &*check.request.authority);
+    assert_eq!(authorities, ["eu-west.internal", "us-east.internal", "ap-south.internal"]);
+    assert_eq!([plain, own, other].map(|check| &*check.request.path), ["/healthz", "/ping", "/healthz"]);
+
+    // A field is taken as a whole: own headers stand instead of the shared ones, not beside them.
+    assert_eq!(plain.request.headers, texts(&[("x-second", "2"), ("x-shared", "1")]));
+    assert_eq!(own.request.headers, texts(&[("x-own", "1")]));
+    assert_eq!(own.expected.statuses, [200..=200]);
+    assert_eq!(other.expected.statuses, [404..=404]);
+
+    assert_eq!(times(plain), [5 * SECOND, 500 * MS, SECOND, 30 * SECOND]);
+    assert_eq!(times(own), [SECOND, 500 * MS, 300 * MS, 30 * SECOND]);
+    assert_eq!([plain, own, other].map(|check| check.thresholds.down_after), [4, 1, 4]);
+    assert_eq!([plain, own, other].map(|check| check.unknown_is_up), [false, false, true]);
+}
+
+#[test]
+fn times_that_are_not_given_follow_the_interval() {
+    for (health, expected) in [
+        (json!({}), [5 * SECOND, SECOND, SECOND, 30 * SECOND]),
+        (json!({"interval": "1s"}), [SECOND, SECOND, 500 * MS, 30 * SECOND]),
+        (json!({"interval": "100ms"}), [100 * MS, 100 * MS, 50 * MS, 30 * SECOND]),
+        (json!({"interval": "2s"}), [2 * SECOND, SECOND, SECOND, 30 * SECOND]),
+        (json!({"interval": "1m"}), [60 * SECOND, SECOND, SECOND, 183 * SECOND]),
+        (json!({"interval": "24h"}), [DAY, SECOND, SECOND, 3 * DAY + 3 * SECOND]),
+        (json!({"timeout": "4999ms"}), [5 * SECOND, SECOND, 4999 * MS, 30 * SECOND]),
+        (json!({"interval": "20s", "timeout": "10s"}), [20 * SECOND, SECOND, 10 * SECOND, 90 * SECOND]),
+    ] {
+        assert_eq!(times(&with("health", health.clone()).checks[0]), expected, "{health}");
+    }
+}
+
+#[test]
+fn the_local_region_is_the_configured_one_or_the_nodes() {
+    for (configured, node, local) in [
+        (None, None, None),
+        (None, Some("us-east"), Some("us-east")),
+        (None, Some("mars-north"), None),
+        (None, Some(""), None),
+        (Some("eu-west"), None, Some("eu-west")),
+        (Some("eu-west"), Some("us-east"), Some("eu-west")),
+        (Some("eu-west"), Some("mars-north"), Some("eu-west")),
+    ] {
+        let further = configured.map_or(json!({}), |name| json!({"localRegion": name}));
+        let config = parse(&two_regions(&further), node);
+        assert_eq!(name(&config, config.local_region), local, "{configured:?} {node:?}");
+    }
+}
+
+#[test]
+fn the_fallback_is_the_local_region_or_a_place_or_nowhere() {
+    let (us_east, geneva) = (Origin::Fallback(place(39.04, -77.49)), Origin::Fallback(place(46.2, 6.14)));
+    let at_geneva = json!({"latitude": 46.2, "longitude": 6.14});
+    for (fallback, node, expected) in [
+        (None, None, Origin::Nowhere),
+        (None, Some("us-east"), us_east),
+        (None, Some("mars-north"), Origin::Nowhere),
+        (Some(json!("localRegion")), Some("us-east"), us_east),
+        (Some(json!("localRegion")), None, Origin::Nowhere),
+        (Some(at_geneva.clone()), Some("us-east"), geneva),
+        (Some(at_geneva), None, geneva),
+    ] {
+        let location = fallback.as_ref().map_or(json!({}), |fallback| json!({"fallback": fallback}));
+        let config = parse(&two_regions(&json!({"clientLocation": location})), node);
+        assert_eq!(config.fallback, expected, "{fallback:?} {node:?}");
+    }
+}
+
+#[test]
+fn whom_to_believe() {
+    let network = |text: &str| text.parse().unwrap();
+    for (trust, expected) in [
+        (json!({}), Trust::Nobody),
+        (json!({"any": false}), Trust::Nobody),
+        (json!({"any": true}), Trust::Anyone),
+        (json!({"peers": ["10.0.0.1"]}), Trust::Peers(vec![network("10.0.0.1/32")])),
+        (json!({"peers": ["::1", "10.0.0.0/8"]}), Trust::Peers(vec![network("::1/128"), network("10.0.0.0/8")])),
+        (
+            json!({"header": "X-Edge-Auth", "equals": "a b; Ünï"}),
+            Trust::Secret { header: "x-edge-auth".into(), equals: "a b; Ünï".into() },
+        ),
+    ] {
+        assert_eq!(with("clientLocation", json!({"trust": trust})).client.trust, expected, "{trust}");
+    }
+}
+
+#[test]
+fn what_happens_when_all_are_down() {
+    for (when, expected) in [
+        (json!("nearest"), WhenAllDown::Nearest),
+        (json!("reject"), WhenAllDown::Reject),
+        (json!({"region": "eu-west"}), WhenAllDown::Region(of("minimal").regions.find("eu-west").unwrap())),
+    ] {
+        assert_eq!(with("steering", json!({"whenAllDown": when})).when_all_down, expected, "{when}");
+    }
+}
+
+#[test]
+fn an_empty_name_turns_an_optional_header_off() {
+    let output = with("output", json!({"decisionHeader": "", "responseHeader": ""})).output;
+    assert_eq!((output.decision_header, output.response_header), (None, None));
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_one_counts() {
+    // Not by choice: the parser does not tell. docs/configuration.md says so.
+    let region = r#"{"name": "eu-west", "name": "us-east", "latitude": 53.35, "longitude": -6.26}"#;
+    let config = Config::from_json(format!(r#"{{"regions": [], "regions": [{region}]}}"#).as_bytes(), None).unwrap();
+    assert_eq!(config.regions.iter().map(|(_, region)| region.name()).collect::<Vec<_>>(), ["us-east"]);
+}
