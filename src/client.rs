@@ -43,7 +43,8 @@ pub enum Trust {
     /// Those of requests whose direct peer has an address in one of these networks.
     ///
     /// The peer is the last address in `x-forwarded-for`, which Envoy itself appends with `use_remote_address: true` (so do
-    /// Istio's gateways); without the header nobody is trusted.
+    /// Istio's gateways); without the header nobody is trusted. In place of a peer on its own machine Envoy appends its own
+    /// address: such a peer is known by its connection, see [`Settings::asks_for_connection`].
     Peers(Vec<IpNet>),
     /// Those of requests that carry this header with this value.
     Secret {
@@ -68,33 +69,23 @@ pub enum Unlocated {
 /// One request's headers as far as they were read: lower-case names, values as bytes, repeated ones as repeated entries.
 pub type Headers = [(String, Vec<u8>)];
 
-/// Which headers a decision needs, so that the host is asked once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads<'a> {
-    /// Just this one.
-    One(&'a str),
-    /// More than one.
-    All,
-}
-
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 impl Settings {
-    /// Which headers [`Settings::locate`] will look at.
-    pub fn reads(&self) -> Reads<'_> {
-        match (&self.headers, &self.trust) {
-            (GeoHeaders::Position(name), Trust::Anyone | Trust::Nobody) => Reads::One(name),
-            _ => Reads::All,
-        }
+    /// Whether [`Settings::locate`] wants to know the address at the other end of the connection: only where peers on
+    /// Envoy's own machine count, because it costs a host call.
+    pub fn asks_for_connection(&self) -> bool {
+        matches!(&self.trust, Trust::Peers(networks) if networks.iter().any(|network| network.addr().is_loopback()))
     }
 
-    /// Where the client is, as far as these headers tell.
+    /// Where the client is, as far as these headers tell; `connection` is who is at the other end, if that was asked for.
     ///
     /// # Errors
     /// Why that is not known.
-    pub fn locate(&self, headers: &Headers) -> Result<Coordinates, Unlocated> {
+    pub fn locate(&self, headers: &Headers, connection: Option<IpAddr>) -> Result<Coordinates, Unlocated> {
         let place = self.headers.read(headers);
-        if place == Err(Unlocated::Missing) || self.trust.covers(headers) { place } else { Err(Unlocated::Untrusted) }
+        let known = place == Err(Unlocated::Missing) || self.trust.covers(headers, connection);
+        if known { place } else { Err(Unlocated::Untrusted) }
     }
 }
 
@@ -113,12 +104,13 @@ impl GeoHeaders {
 }
 
 impl Trust {
-    fn covers(&self, headers: &Headers) -> bool {
+    fn covers(&self, headers: &Headers, connection: Option<IpAddr>) -> bool {
         match self {
             Self::Nobody => false,
             Self::Anyone => true,
             Self::Peers(networks) => {
-                direct_peer(headers).is_some_and(|peer| networks.iter().any(|network| network.contains(&peer)))
+                let mut peers = forwarder(headers).into_iter().chain(connection);
+                peers.any(|peer| networks.iter().any(|network| network.contains(&peer)))
             }
             Self::Secret { header, equals } => {
                 matches!(one(headers, header), Ok(Some(value)) if same_in_constant_time(value, equals.as_bytes()))
@@ -160,7 +152,7 @@ fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a [u8]>, Unlocat
 }
 
 /// The address that Envoy itself wrote down last.
-fn direct_peer(headers: &Headers) -> Option<IpAddr> {
+fn forwarder(headers: &Headers) -> Option<IpAddr> {
     let (_, last_header) = headers.iter().rfind(|(header, _)| header == FORWARDED_FOR)?;
     let last_address = last_header.rsplit(|&byte| byte == b',').next()?;
     let address: IpAddr = std::str::from_utf8(last_address.trim_ascii()).ok()?.parse().ok()?;
@@ -189,7 +181,7 @@ mod tests {
     }
 
     fn locate(settings: &Settings, lines: &[&str]) -> Result<(f64, f64), Unlocated> {
-        settings.locate(&headers(lines)).map(|place| (place.latitude(), place.longitude()))
+        settings.locate(&headers(lines), None).map(|place| (place.latitude(), place.longitude()))
     }
 
     #[test]
@@ -221,7 +213,6 @@ mod tests {
         ] {
             assert_eq!(locate(&one, lines), expected, "{lines:?}");
         }
-        assert_eq!(one.reads(), Reads::One("x-pos"));
     }
 
     #[test]
@@ -248,6 +239,24 @@ mod tests {
         ] {
             let lines = [&geo[..], further].concat();
             assert_eq!(locate(&settings(trust.clone()), &lines), expected, "{trust:?} {further:?}");
+        }
+    }
+
+    #[test]
+    fn a_peer_on_this_machine_is_known_by_its_connection() {
+        let with = |network: &str| settings(Trust::Peers(vec![network.parse().unwrap()]));
+        let lines = headers(&["x-lat: 46.2", "x-lon: 6.14", "x-forwarded-for: 192.0.2.1"]);
+        let here: Option<IpAddr> = Some("127.0.0.1".parse().unwrap());
+        for (network, asks, connection, trusted) in [
+            ("127.0.0.0/8", true, here, true),
+            ("127.0.0.0/8", true, None, false),
+            ("::1/128", true, here, false),
+            ("198.51.100.0/24", false, None, false),
+            ("192.0.2.0/24", false, None, true),
+        ] {
+            let settings = with(network);
+            assert_eq!(settings.asks_for_connection(), asks, "{network}");
+            assert_eq!(settings.locate(&lines, connection).is_ok(), trusted, "{network} {connection:?}");
         }
     }
 

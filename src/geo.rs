@@ -100,8 +100,8 @@ impl Coordinates {
 
     /// This point as a vector of length one.
     pub fn unit_vector(&self) -> UnitVector {
-        let (sin_latitude, cos_latitude) = self.latitude.to_radians().sin_cos();
-        let (sin_longitude, cos_longitude) = self.longitude.to_radians().sin_cos();
+        let (sin_latitude, cos_latitude) = sin_cos_degrees(self.latitude);
+        let (sin_longitude, cos_longitude) = sin_cos_degrees(self.longitude);
         UnitVector([cos_latitude * cos_longitude, cos_latitude * sin_longitude, sin_latitude])
     }
 
@@ -148,6 +148,19 @@ impl fmt::Display for Invalid {
             Self::Longitude => "longitude outside -180..180",
             Self::NullIsland => "0,0, which stands for an unknown place",
         })
+    }
+}
+
+/// Sine and cosine of an angle in degrees, exact at quarter turns: a pole is one point and the dateline one meridian, so that
+/// regions which are equally far tie. In radians a quarter turn has no exact value, and rounding would decide.
+fn sin_cos_degrees(degrees: f64) -> (f64, f64) {
+    let quarter_turns = (degrees / 90.0).round_ties_even();
+    let (sin, cos) = (degrees - 90.0 * quarter_turns).to_radians().sin_cos();
+    match quarter_turns as i8 {
+        -1 => (-cos, sin),
+        1 => (cos, -sin),
+        -2 | 2 => (-sin, -cos),
+        _ => (sin, cos),
     }
 }
 

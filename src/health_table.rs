@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A record that nobody has probed for this long belongs to a configuration that is gone.
+/// A record that nobody has used for this long belongs to a configuration that is gone.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// Every region's record, sorted by check.
@@ -25,6 +25,7 @@ pub struct HealthTable(Vec<(CheckId, Record)>);
 pub(crate) struct Record {
     state: State,
     last_result: Option<Timestamp>,
+    without_cluster: bool,
     pub(crate) lease: Lease,
 }
 
@@ -34,6 +35,9 @@ pub(crate) struct Lease {
     pub(crate) holder: Instance,
     /// When the holder's configuration came into force.
     pub(crate) configured: Timestamp,
+    /// When the last probe went out; it tells that one's answer from a late answer to an earlier one.
+    pub(crate) sent: Timestamp,
+    /// When the next one goes out.
     pub(crate) due: Timestamp,
 }
 
@@ -60,7 +64,9 @@ impl HealthTable {
 
     /// The table for shared data, without the records of configurations that are gone.
     pub fn to_bytes(&self, now: Timestamp) -> Vec<u8> {
-        let current = self.0.iter().filter(|(_, record)| now.since(record.lease.due) < FORGET_AFTER);
+        let in_use =
+            |record: &Record| now.since(record.last_result.unwrap_or_default().max(record.lease.due)) < FORGET_AFTER;
+        let current = self.0.iter().filter(|(_, record)| in_use(record));
         let current: Vec<_> = current.collect();
         // Serialising to memory cannot fail; an empty value would be read as an empty table.
         postcard::to_allocvec(&current).unwrap_or_default()
@@ -88,15 +94,18 @@ impl HealthTable {
         let (state, transition) = record.state_at(check, found_out).observe(outcome.evidence(), check.thresholds);
         record.state = state;
         record.last_result = Some(found_out);
-        if transition == Transition::Pending {
-            record.lease.due = record.lease.due.min(sent + check.edge_interval);
+        record.without_cluster = outcome == Outcome::NoCluster;
+        if transition == Transition::Pending && sent == record.lease.sent {
+            // Not in the past, where it would look as if the lease's holder had missed it.
+            record.lease.due = record.lease.due.min((sent + check.edge_interval).max(found_out));
         }
         transition
     }
 
-    /// Asks again soon, without having learnt anything.
+    /// Asks again soon: Envoy has no such cluster yet, which says nothing about the region.
     pub fn postpone(&mut self, id: CheckId, check: &Check, sent: Timestamp) {
         if let Some(record) = self.get_mut(id) {
+            record.without_cluster = true;
             record.lease.due = record.lease.due.min(sent + check.edge_interval);
         }
     }
@@ -104,6 +113,17 @@ impl HealthTable {
     /// The health of one region, stale results counting as none.
     pub fn health(&self, id: CheckId, check: &Check, now: Timestamp) -> Health {
         Effective::of(self.get(id), check, now).health
+    }
+
+    /// Whether Envoy had no cluster for a region when it was last asked.
+    pub fn without_cluster(&self, id: CheckId) -> bool {
+        self.get(id).is_some_and(|record| record.without_cluster)
+    }
+
+    /// Whether a region's last result is of this time: neither stale nor, after the clock was set back, from the future.
+    pub(crate) fn is_current(&self, id: CheckId, check: &Check, now: Timestamp) -> bool {
+        let result = self.get(id).and_then(|record| record.last_result);
+        result.is_some_and(|at| now.since(at).max(at.since(now)) <= check.stale_after)
     }
 
     /// The lease on a region's probes, if anybody ever took it.
@@ -115,7 +135,10 @@ impl HealthTable {
     pub(crate) fn grant(&mut self, id: CheckId, check: &Check, lease: Lease, now: Timestamp) -> bool {
         let Some(record) = self.get_mut(id) else {
             let place = self.place(id).unwrap_or_else(|place| place);
-            self.0.insert(place, (id, Record { state: State::Unknown, last_result: None, lease }));
+            self.0.insert(
+                place,
+                (id, Record { state: State::Unknown, last_result: None, without_cluster: false, lease }),
+            );
             return false;
         };
         record.lease = lease;

@@ -59,7 +59,7 @@ pub type Token = u32;
 pub struct InFlight {
     /// The region that was asked.
     pub region: RegionId,
-    /// When.
+    /// When it was claimed.
     pub sent: Timestamp,
 }
 
@@ -68,10 +68,27 @@ pub struct InFlight {
 pub struct Claims {
     /// The regions to probe now.
     pub probes: Vec<RegionId>,
-    /// Of those, the ones whose last result had become too old to be believed.
+    /// The ones whose last result had become too old to be believed.
     pub went_stale: Vec<RegionId>,
-    /// Of those, how many another instance used to probe.
+    /// How many regions another instance used to probe; a newer configuration takes them even before they are due.
     pub taken_over: usize,
+}
+
+/// What an instance does about a region at one tick.
+enum Turn {
+    /// Nothing: it is not due, or somebody else's.
+    Wait,
+    /// Takes the lease as it stands, without sending.
+    TakeOver { sent: Timestamp, due: Timestamp },
+    /// Sends a probe; the one after it is due then.
+    Probe { next: Timestamp },
+}
+
+impl Claims {
+    /// Whether there is nothing to do, and nothing new in the table.
+    pub fn is_empty(&self) -> bool {
+        self.probes.is_empty() && self.taken_over == 0
+    }
 }
 
 impl Plan {
@@ -103,6 +120,14 @@ impl Plan {
         self.checks.iter().map(|planned| (planned.id, &planned.check))
     }
 
+    /// Every region with its place in configured order, from 1, beginning with the one that has waited longest: if one tick
+    /// cannot send everything, it is not always the same regions that wait.
+    fn longest_waiting_first(&self, table: &HealthTable) -> impl Iterator<Item = (u32, &Planned)> + use<'_> {
+        let due = |planned: &Planned| table.lease(planned.id).map(|lease| lease.due);
+        let first = (0..self.checks.len()).min_by_key(|index| self.checks.get(*index).map(due)).unwrap_or_default();
+        (1..).zip(&self.checks).cycle().skip(first).take(self.checks.len())
+    }
+
     /// A region's check and its identity.
     pub fn check(&self, region: RegionId) -> Option<(CheckId, &Check)> {
         self.checks.get(region.index()).map(|planned| (planned.id, &planned.check))
@@ -128,30 +153,60 @@ impl Prober {
         Self { instance, in_flight: Vec::new() }
     }
 
-    /// Takes or renews the lease of every region that is due for this instance.
+    /// Takes or renews the lease of every region whose turn it is for this instance.
     ///
     /// The table is only a proposal until it has been swapped in; send nothing before that.
     pub fn claim(&self, plan: &Plan, table: &mut HealthTable, now: Timestamp) -> Claims {
         let mut claims = Claims::default();
-        let count = plan.checks.len() as u32;
-        for (place, Planned { region, id, check }) in (1..).zip(&plan.checks) {
+        for (place, planned) in plan.longest_waiting_first(table) {
             if claims.probes.len() == MAX_PROBES_PER_TICK {
                 break;
             }
-            let before = table.lease(*id);
-            let due = match before {
-                // The first probes go out at once, the second ones spread over the interval.
-                None => now + check.interval * place / count,
-                Some(lease) if self.may_probe(lease, plan, check, now) => next_due(lease.due, check.interval, now),
-                Some(_) => continue,
+            let before = table.lease(planned.id);
+            let (sent, due) = match self.turn(plan, place, planned, table, now) {
+                Turn::Wait => continue,
+                Turn::TakeOver { sent, due } => (sent, due),
+                Turn::Probe { next } => {
+                    claims.probes.push(planned.region);
+                    (now, next)
+                }
             };
-            if table.grant(*id, check, Lease { holder: self.instance, configured: plan.configured, due }, now) {
-                claims.went_stale.push(*region);
+            let lease = Lease { holder: self.instance, configured: plan.configured, sent, due };
+            if table.grant(planned.id, &planned.check, lease, now) {
+                claims.went_stale.push(planned.region);
             }
             claims.taken_over += usize::from(before.is_some_and(|lease| lease.holder != self.instance));
-            claims.probes.push(*region);
         }
         claims
+    }
+
+    /// What this instance does about a region now; `place` is the region's place in configured order, from 1.
+    fn turn(&self, plan: &Plan, place: u32, planned: &Planned, table: &HealthTable, now: Timestamp) -> Turn {
+        let Planned { id, check, .. } = planned;
+        // Not before this probe is settled.
+        let earliest = now + check.timeout + plan.tick;
+        let Some(lease) = table.lease(*id) else {
+            // The first probes go out at once, the second ones spread over the interval.
+            let phase = check.interval * place / plan.checks.len() as u32;
+            return Turn::Probe { next: earliest.max(now + phase) };
+        };
+        let next = earliest.max(next_due(lease.due, check.interval, now));
+        // Nobody with this interval plans so far ahead: the clock was set back, or the interval used to be longer.
+        let too_far_ahead = lease.due.since(now) > check.interval + plan.tick;
+        let holds = lease.holder == self.instance;
+        if holds || lease.configured < plan.configured {
+            match too_far_ahead || now >= lease.due {
+                true => Turn::Probe { next },
+                false if holds => Turn::Wait,
+                // Not only when it is due: the holder might always be a little earlier.
+                false => Turn::TakeOver { sent: lease.sent, due: lease.due },
+            }
+        } else {
+            let overdue = now >= lease.due + plan.tick * MISSED_TICKS;
+            // A newer configuration may have a longer interval; as long as results come in, somebody takes care.
+            let abandoned = too_far_ahead && !table.is_current(*id, check, now);
+            if overdue || abandoned { Turn::Probe { next } } else { Turn::Wait }
+        }
     }
 
     /// Remembers a probe that went out under this token.
@@ -170,14 +225,6 @@ impl Prober {
         self.in_flight.retain(|(_, probe)| {
             plan.check(probe.region).is_some_and(|(_, check)| now.since(probe.sent) <= check.timeout + check.interval)
         });
-    }
-
-    fn may_probe(&self, lease: Lease, plan: &Plan, check: &Check, now: Timestamp) -> bool {
-        let outranks = lease.holder == self.instance || lease.configured < plan.configured;
-        let grace = if outranks { Duration::ZERO } else { plan.tick * MISSED_TICKS };
-        // Nobody with this interval plans so far ahead: the clock was set back, or the interval used to be longer.
-        let too_far_ahead = lease.due.since(now) > check.interval + plan.tick;
-        too_far_ahead || now >= lease.due + grace
     }
 }
 

@@ -3,13 +3,13 @@
 //! Only the SDK's `*_bytes` functions are called: their `String` twins trap the VM on a byte that is not UTF-8. A refused
 //! write is not reported; there is nothing a request could do about it.
 
-use crate::client::Reads;
 use crate::probe::{BODY_LIMIT, Outcome, Request};
 use crate::prober::Token;
 use crate::time::Timestamp;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The shared table's key: a prefix of our own, because under Istio all plugins of a proxy share one key space, and the
@@ -32,6 +32,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// A number that no other instance of this process is likely to draw.
+#[expect(clippy::disallowed_methods, reason = "the one place that draws random numbers for the core")]
 pub(super) fn random() -> u64 {
     // On wasm32-wasip1 the keys come from the host's random source. Elsewhere they are constant, and the clock still differs.
     RandomState::new().hash_one(hostcalls::get_current_time().ok())
@@ -58,15 +59,16 @@ pub(super) fn set_tick_period(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }
 
-/// The request's headers, as many of them as are needed, with one host call.
-pub(super) fn request_headers(reads: Reads<'_>) -> Vec<(String, Vec<u8>)> {
-    match reads {
-        Reads::All => hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default(),
-        Reads::One(name) => {
-            let value = hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).ok().flatten();
-            value.map(|value| (name.to_owned(), value)).into_iter().collect()
-        }
-    }
+/// All headers of the request, with one host call. Asking for one would be cheaper, and would not show that it came twice.
+pub(super) fn request_headers() -> Vec<(String, Vec<u8>)> {
+    hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
+}
+
+/// Who is at the other end of the connection; `None` if Envoy takes the client from a header instead, and says so with
+/// port 0.
+pub(super) fn connection_peer() -> Option<IpAddr> {
+    let source: SocketAddr = property(&["source", "address"])?.parse().ok()?;
+    (source.port() != 0).then(|| source.ip().to_canonical())
 }
 
 /// Sets a header of the request to this value, whatever it was. The route is chosen anew by Envoy itself, because the SDK

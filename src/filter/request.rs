@@ -28,7 +28,7 @@ impl Context for RequestContext {}
 impl HttpContext for RequestContext {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some((service, view)) = &self.steering else { return Action::Continue };
-        let headers = host::request_headers(service.config.client.reads());
+        let headers = host::request_headers();
         #[cfg(feature = "trap-on-demand")]
         trap_on_demand(&headers);
 
@@ -61,7 +61,9 @@ impl HttpContext for RequestContext {
 }
 
 fn origin(service: &Service, headers: &[(String, Vec<u8>)]) -> Origin {
-    match service.config.client.locate(headers) {
+    let client = &service.config.client;
+    let connection = client.asks_for_connection().then(host::connection_peer).flatten();
+    match client.locate(headers, connection) {
         Ok(place) => Origin::Client(place),
         Err(why) => {
             service.telemetry.unlocated(why);

@@ -8,7 +8,7 @@ use super::shared_table::SharedTable;
 use super::telemetry::{self, Telemetry};
 use crate::config::Config;
 use crate::health::{Health, Transition};
-use crate::health_table::{HealthTable, HealthView, Instance};
+use crate::health_table::{HealthView, Instance};
 use crate::probe::{self, Outcome};
 use crate::prober::{InFlight, Plan, Prober};
 use crate::region::RegionId;
@@ -40,7 +40,6 @@ struct Active {
     view: Rc<HealthView>,
     prober: Prober,
     table: SharedTable,
-    last_outcomes: Vec<Option<Outcome>>,
     ticking: bool,
 }
 
@@ -92,17 +91,14 @@ impl Active {
         let now = host::now();
         let plan = Plan::new(&config.regions, &config.checks, now);
         let telemetry = Telemetry::new(&config.regions);
-        let last_outcomes = vec![None; config.regions.len()];
         let mut active = Self {
             service: Rc::new(Service { config, plan, telemetry }),
             view: Rc::default(),
             prober: Prober::new(Instance(host::random())),
-            table: SharedTable::default(),
-            last_outcomes,
+            table: SharedTable::open(now),
             ticking: false,
         };
         // What an earlier configuration has learnt holds from the first request on.
-        active.table.read();
         active.refresh_view(now);
         active
     }
@@ -122,7 +118,7 @@ impl Active {
         let Self { service, prober, .. } = self;
         let claims = self.table.update(now, |table| {
             let claims = prober.claim(&service.plan, table, now);
-            (!claims.probes.is_empty()).then_some(claims)
+            (!claims.is_empty()).then_some(claims)
         });
         let Some(claims) = claims else { return };
         for region in &claims.went_stale {
@@ -163,29 +159,19 @@ impl Active {
 
     fn settle(&mut self, probe: InFlight, outcome: Outcome, now: Timestamp) {
         let service = Rc::clone(&self.service);
-        self.count_outcome(probe.region, outcome);
+        let Some((id, check)) = service.plan.check(probe.region) else { return };
+        service.telemetry.probed(probe.region, outcome);
         let change = self.table.update(now, |table| {
-            let health = |table: &HealthTable| {
-                let check = service.plan.check(probe.region);
-                check.map_or(Health::Unknown, |(id, check)| table.health(id, check, now))
-            };
-            let before = health(table);
+            let before = (table.health(id, check, now), table.without_cluster(id));
             let transition = service.plan.settle(table, probe, outcome, now);
-            Some((before, transition, health(table)))
+            Some((before, transition, table.health(id, check, now)))
         });
-        if let Some((before, Transition::WentUp | Transition::WentDown, after)) = change {
-            service.telemetry.changed(probe.region, before, after, outcome.name());
+        let Some(((before, was_without_cluster), transition, after)) = change else { return };
+        if outcome == Outcome::NoCluster && !was_without_cluster {
+            service.telemetry.no_cluster(probe.region, &check.request.cluster);
         }
-    }
-
-    fn count_outcome(&mut self, region: RegionId, outcome: Outcome) {
-        self.service.telemetry.probed(region, outcome);
-        let Some(last) = self.last_outcomes.get_mut(region.index()) else { return };
-        if last.replace(outcome) != Some(outcome)
-            && outcome == Outcome::NoCluster
-            && let Some((_, check)) = self.service.plan.check(region)
-        {
-            self.service.telemetry.no_cluster(region, &check.request.cluster);
+        if let Transition::WentUp | Transition::WentDown = transition {
+            service.telemetry.changed(probe.region, before, after, outcome.name());
         }
     }
 

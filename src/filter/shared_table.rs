@@ -19,6 +19,19 @@ pub(super) struct SharedTable {
 }
 
 impl SharedTable {
+    /// The table of this process, made if there is none yet.
+    ///
+    /// Envoy has no "set if absent": whoever sets a key that is missing wins unconditionally. But the main thread takes a
+    /// configuration before any worker does, so that the table is there by the time several of them could want to make it.
+    pub(super) fn open(now: Timestamp) -> Self {
+        let mut table = Self::default();
+        table.read();
+        if table.read.is_none() {
+            host::swap_table(&HealthTable::default().to_bytes(now), None);
+        }
+        table
+    }
+
     /// The table as this worker last saw it.
     pub(super) fn get(&self) -> &HealthTable {
         &self.table
