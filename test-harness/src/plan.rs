@@ -101,7 +101,7 @@ impl Plan {
     /// If something does not start; if that is Envoy, with the end of its log.
     pub fn try_start(mut self) -> Result<World> {
         if !self.module.is_file() {
-            bail!("no module at {}: run ./build.sh wasm, which makes dist/greatcircle.wasm", self.module.display());
+            bail!("no module at {}: run ./build.sh test, which makes it", self.module.display());
         }
         let regions: Vec<Region> =
             self.regions.iter().map(|region| Region::start(&region.name)).collect::<Result<_>>()?;

@@ -1,0 +1,69 @@
+//! A trap of the filter's VM, should there ever be one, costs the requests in hand, and heals.
+//!
+//! The module of this test traps when a request asks it to (`--features trap-on-demand`); the one that is shipped cannot.
+
+use test_harness::{Response, World, eventually, places::*};
+
+const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1";
+const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2";
+
+#[test]
+fn a_trap_costs_its_own_request_and_the_worker_heals() {
+    let world = trapping_world();
+    world.eventually_decides(SUVA, TO_SYDNEY);
+    let load = world.load().from(SUVA).rate(100).start();
+    const TRAPS: usize = 10;
+    for _ in 0..TRAPS {
+        assert_eq!(trap(&world).status, 503);
+        world.eventually_decides(SUVA, TO_SYDNEY);
+    }
+    let report = load.stop();
+    let (sent, failed) = (report.samples.len(), report.failures().len());
+    println!("{TRAPS} traps cost {failed} of {sent} other requests in {:.1} s", report.lasted.as_secs_f64());
+    assert!(failed < sent / 4, "{:?}", report.failures());
+    assert!(report.samples.iter().all(|sample| sample.outcome.is_err() || sample.decision == TO_SYDNEY));
+    let reloads = world.envoy().stats("wasm.greatcircle.vm_reload");
+    assert_eq!(reloads["wasm.greatcircle.vm_reload_success"], TRAPS as u64, "{reloads:?}");
+    assert_eq!(reloads["wasm.greatcircle.vm_reload_failure"], 0);
+}
+
+#[test]
+fn a_reloaded_worker_knows_what_was_known_and_learns_what_comes() {
+    let world = trapping_world();
+    let oceania = world.region("oceania");
+    oceania.kill();
+    world.eventually_decides(SUVA, TO_TOKYO);
+    let down = world.metric("transitions.oceania.down");
+
+    assert!(world.through_every_worker(|| trap(&world)).iter().all(|response| response.status == 503));
+    // Every worker begins anew, and none of them tries the dead region first.
+    let from_suva = world.client().from(SUVA);
+    eventually("every worker serves again", || {
+        let answers = world.through_every_worker(|| from_suva.get("/"));
+        let served: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+        assert!(served.iter().all(|answer| answer.decision() == TO_TOKYO), "{served:?}");
+        served.len() == answers.len()
+    });
+    assert_eq!(world.metric("transitions.oceania.down"), down, "nobody had to find out again");
+
+    // Probing goes on, and what it finds reaches every worker.
+    oceania.restart();
+    world.eventually_decides(SUVA, TO_SYDNEY);
+    assert!(oceania.probe_count() >= 3);
+    oceania.kill();
+    world.eventually_decides(SUVA, TO_TOKYO);
+}
+
+fn trapping_world() -> World {
+    World::new()
+        .region("eu-west", DUBLIN)
+        .region("oceania", SYDNEY)
+        .region("ap-northeast", TOKYO)
+        .module("target/trap/greatcircle.wasm")
+        .workers(4)
+        .start()
+}
+
+fn trap(world: &World) -> Response {
+    world.client().from(SUVA).header("x-greatcircle-trap", "1").get("/")
+}
