@@ -3,9 +3,13 @@
 use crate::{contract, files, in_repository, messages, minimal};
 use greatcircle::client::Unlocated;
 use greatcircle::config::Config;
+use greatcircle::geo::Coordinates;
 use greatcircle::health::Health;
+use greatcircle::health_table::HealthTable;
 use greatcircle::probe::Outcome;
-use greatcircle::steering::Reason;
+use greatcircle::prober::Plan;
+use greatcircle::steering::{Origin, Reason, steer};
+use greatcircle::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -37,6 +41,24 @@ fn every_example_is_a_valid_configuration() {
     assert!(examples.len() >= 3, "the examples were not found");
     for example in examples {
         assert_eq!(messages(example.as_bytes()), Vec::<String>::new(), "{example}");
+    }
+}
+
+#[test]
+fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva() {
+    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let [example] = examples(&readme)[..] else { panic!("one example") };
+    let config = Config::from_json(example.as_bytes(), None).unwrap();
+    let plan = Plan::new(&config.regions, &config.checks, Timestamp::default());
+    let nothing_known = HealthTable::default().view(plan.checks(), Timestamp::default());
+    let geneva = Origin::Client(Coordinates::new(46.2, 6.14).unwrap());
+    let decision = steer(geneva, &config.regions, &nothing_known, config.when_all_down);
+    let region = config.regions.get(decision.region.unwrap()).unwrap().name();
+    for (header, value) in [
+        (&config.output.region_header, region.to_owned()),
+        (config.output.decision_header.as_ref().unwrap(), decision.record(region).to_string()),
+    ] {
+        assert!(readme.contains(&format!("\n{header}: {value}\n")), "{header}: {value}");
     }
 }
 
