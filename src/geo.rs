@@ -167,7 +167,10 @@ fn sin_cos_degrees(degrees: f64) -> (f64, f64) {
 /// A decimal number as geo services write it: an optional minus, digits, optionally a point and digits.
 ///
 /// Rust's own parser also takes `nan`, `inf`, `1e400`, `+5` and `.5`, which no geo service sends and strangers do.
-fn parse_degrees(text: &[u8]) -> Result<f64, Invalid> {
+///
+/// # Errors
+/// [`Invalid::NotANumber`]; the range is not looked at.
+pub fn parse_degrees(text: &[u8]) -> Result<f64, Invalid> {
     let text = text.trim_ascii();
     if text.len() > MAX_NUMBER_LENGTH || !is_plain_decimal(text) {
         return Err(Invalid::NotANumber);

@@ -6,6 +6,7 @@
 //!
 //! This module must never know where the bytes are kept, or what the regions are called.
 
+use crate::call::Failure;
 use crate::health::{Health, State, Transition};
 use crate::probe::{Check, CheckId, Outcome};
 use crate::region::RegionId;
@@ -94,7 +95,7 @@ impl HealthTable {
         let (state, transition) = record.state_at(check, found_out).observe(outcome.evidence(), check.thresholds);
         record.state = state;
         record.last_result = Some(found_out);
-        record.without_cluster = outcome == Outcome::NoCluster;
+        record.without_cluster = outcome == Outcome::Failed(Failure::NoCluster);
         if transition == Transition::Pending && sent == record.lease.sent {
             // Not in the past, where it would look as if the lease's holder had missed it.
             record.lease.due = record.lease.due.min((sent + check.edge_interval).max(found_out));

@@ -8,16 +8,19 @@
 //! | [`region`] | a region, and the non-empty list of them in configured order |
 //! | [`client`] | where the client is, from bytes that strangers sent, and whom to believe |
 //! | [`time`] | points in time as numbers that the host hands in |
+//! | [`call`] | an HTTP call of the gateway's own: what is asked, and what comes back |
 //! | [`health`] | one region's state machine: an outcome in, the next state and the transition out |
 //! | [`health_table`] | every region's record as all workers share it, to and from bytes |
 //! | [`prober`] | what to probe now, what is in flight, who holds a region's probe lease |
 //! | [`steering`] | the walk from the nearest region to the nearest usable one, and why |
+//! | [`record`] | a decision as one line of text |
 //! | [`config`] | JSON in, a [`config::Config`] out, or every problem at once |
 //! | `filter` | the only folder that knows Envoy; compiled for wasm32 only |
 //!
 //! The core reads no clock, no randomness, no environment and writes no log: time, hashes and outcomes are arguments,
 //! intentions are return values. That is why its tests need no Envoy, and why the ones with an Envoy need no mock.
 
+pub mod call;
 pub mod client;
 pub mod config;
 pub mod geo;
@@ -25,6 +28,7 @@ pub mod health;
 pub mod health_table;
 pub mod probe;
 pub mod prober;
+pub mod record;
 pub mod region;
 pub mod steering;
 pub mod time;

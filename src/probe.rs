@@ -2,6 +2,7 @@
 //!
 //! This module must never know when to probe (that is `prober`) or what follows from the outcome (that is `health`).
 
+use crate::call::{Failure, Reply, Request};
 use crate::health::{Evidence, Thresholds};
 use serde::{Deserialize, Serialize};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,21 +33,6 @@ pub struct Check {
     pub stale_after: Duration,
 }
 
-/// The HTTP request of a probe.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Request {
-    /// The Envoy cluster that leads to the region.
-    pub cluster: String,
-    /// `:authority`.
-    pub authority: String,
-    /// `:method`.
-    pub method: String,
-    /// `:path`.
-    pub path: String,
-    /// Further headers, lower-case names.
-    pub headers: Vec<(String, String)>,
-}
-
 /// What a healthy region answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Expected {
@@ -62,22 +48,6 @@ pub struct Expected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CheckId(u64);
 
-/// An answer as Envoy hands it over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply<'a> {
-    /// A status line arrived, from the region or, when the call failed, from Envoy itself.
-    Answered {
-        /// `:status`, if it was a number.
-        status: Option<u16>,
-        /// Whether the region sent it. Envoy makes up a 504 for a timeout and a 503 for a connection that failed.
-        from_region: bool,
-        /// The beginning of the body.
-        body: &'a [u8],
-    },
-    /// The connection broke after the answer had begun.
-    Reset,
-}
-
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -87,16 +57,8 @@ pub enum Outcome {
     Status,
     /// A body without the expected text.
     Body,
-    /// No answer in time.
-    Timeout,
-    /// No connection.
-    Refused,
-    /// A connection that broke during the answer.
-    Reset,
-    /// The cluster has no host to ask.
-    NoHost,
-    /// Envoy knows no cluster of this name (yet).
-    NoCluster,
+    /// Nobody answered.
+    Failed(Failure),
 }
 
 impl Check {
@@ -114,10 +76,8 @@ impl Expected {
     /// Judges an answer.
     pub fn judge(&self, reply: &Reply<'_>) -> Outcome {
         match *reply {
-            Reply::Reset => Outcome::Reset,
-            Reply::Answered { status: Some(504), from_region: false, .. } => Outcome::Timeout,
-            Reply::Answered { status: Some(503), from_region: false, .. } => Outcome::Refused,
-            Reply::Answered { status, body, .. } => {
+            Reply::Failed(failure) => Outcome::Failed(failure),
+            Reply::Answered { status, body } => {
                 if !status.is_some_and(|status| self.statuses.iter().any(|range| range.contains(&status))) {
                     Outcome::Status
                 } else if !contains(body, self.body.as_bytes()) {
@@ -131,6 +91,18 @@ impl Expected {
 }
 
 impl Outcome {
+    /// Every outcome there is.
+    pub const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Status,
+        Self::Body,
+        Self::Failed(Failure::Timeout),
+        Self::Failed(Failure::Refused),
+        Self::Failed(Failure::Reset),
+        Self::Failed(Failure::NoHost),
+        Self::Failed(Failure::NoCluster),
+    ];
+
     /// What this says about the region.
     pub fn evidence(self) -> Evidence {
         if self == Self::Success { Evidence::Success } else { Evidence::Failure }
@@ -142,11 +114,7 @@ impl Outcome {
             Self::Success => "success",
             Self::Status => "status",
             Self::Body => "body",
-            Self::Timeout => "timeout",
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-            Self::NoHost => "noHost",
-            Self::NoCluster => "noCluster",
+            Self::Failed(failure) => failure.name(),
         }
     }
 }
@@ -164,22 +132,17 @@ mod tests {
     #[test]
     fn what_an_answer_means() {
         let expected = Expected { statuses: vec![200..=299, 503..=504], body: "ok".into() };
-        let answered = |status, from_region, body| Reply::Answered { status, from_region, body };
+        let answered = |status, body| Reply::Answered { status, body };
         let late = [vec![b' '; BODY_LIMIT], b"ok".to_vec()].concat();
         for (reply, outcome) in [
-            (answered(Some(200), true, b"all ok"), Outcome::Success),
-            (answered(Some(204), true, b"ok"), Outcome::Success),
-            (answered(Some(200), true, b""), Outcome::Body),
-            (answered(Some(200), true, &late), Outcome::Body),
-            (answered(Some(301), true, b"ok"), Outcome::Status),
-            (answered(None, true, b"ok"), Outcome::Status),
-            // A region may be expected to answer 503; Envoy's own 503 still is no answer.
-            (answered(Some(503), true, b"ok"), Outcome::Success),
-            (answered(Some(503), false, b"ok"), Outcome::Refused),
-            (answered(Some(504), false, b"ok"), Outcome::Timeout),
-            // Other statuses are judged even where Envoy's own headers are suppressed.
-            (answered(Some(200), false, b"ok"), Outcome::Success),
-            (Reply::Reset, Outcome::Reset),
+            (answered(Some(200), b"all ok"), Outcome::Success),
+            (answered(Some(204), b"ok"), Outcome::Success),
+            (answered(Some(200), b""), Outcome::Body),
+            (answered(Some(200), &late), Outcome::Body),
+            (answered(Some(301), b"ok"), Outcome::Status),
+            (answered(None, b"ok"), Outcome::Status),
+            (answered(Some(503), b"ok"), Outcome::Success), // a region may be expected to answer that
+            (Reply::Failed(Failure::Refused), Outcome::Failed(Failure::Refused)),
         ] {
             assert_eq!(expected.judge(&reply), outcome, "{:.60}", format!("{reply:?}"));
         }

@@ -8,6 +8,7 @@
 //!
 //! Sans I/O: this module says what to send and is told what came back. It must never know what a host call is.
 
+use crate::call::Failure;
 use crate::health::Transition;
 use crate::health_table::{HealthTable, Instance, Lease};
 use crate::probe::{Check, CheckId, Outcome};
@@ -139,7 +140,7 @@ impl Plan {
     /// plane, which is `stale_after` of the configuration; after that it is a failure like any other.
     pub fn settle(&self, table: &mut HealthTable, probe: InFlight, outcome: Outcome, now: Timestamp) -> Transition {
         let Some((id, check)) = self.check(probe.region) else { return Transition::Unchanged };
-        if outcome == Outcome::NoCluster && now.since(self.configured) <= check.stale_after {
+        if outcome == Outcome::Failed(Failure::NoCluster) && now.since(self.configured) <= check.stale_after {
             table.postpone(id, check, probe.sent);
             return Transition::Unchanged;
         }

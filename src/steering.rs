@@ -9,7 +9,6 @@
 use crate::geo::{Coordinates, Kilometres, SquaredChord, UnitVector};
 use crate::health_table::HealthView;
 use crate::region::{Region, RegionId, Regions};
-use std::fmt;
 
 /// Where distances are measured from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,13 +59,6 @@ pub struct Decision {
     pub distance: Option<Kilometres>,
     /// The region's place in the order of distance, 1 for the nearest whatever its health; 0 if there is no region.
     pub rank: usize,
-}
-
-/// A decision as the region sees it: `region=eu-west;reason=nearest;km=421;rank=1`.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    decision: &'a Decision,
-    region: &'a str,
 }
 
 /// Decides where a request from `origin` goes.
@@ -148,23 +140,5 @@ impl Reason {
             Self::FailOpen => "failOpen",
             Self::Rejected => "rejected",
         }
-    }
-}
-
-impl Decision {
-    /// The decision as a line of text; `region` is the name of the region chosen.
-    pub fn record<'a>(&'a self, region: &'a str) -> Record<'a> {
-        Record { decision: self, region }
-    }
-}
-
-impl fmt::Display for Record<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Decision { reason, distance, rank, .. } = self.decision;
-        write!(f, "region={};reason={}", self.region, reason.name())?;
-        if let Some(km) = distance {
-            write!(f, ";km={km}")?;
-        }
-        write!(f, ";rank={rank}")
     }
 }

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `config/invalid/` | a document | every message, kept beside it as `.snap` |
 //! | `config/wrong-values/` | a list of wrong values for the field that the file is named after | the same, value by value |
-//! | `config/valid/` | a document | that it is accepted; what comes of it stands in `config/valid.rs` |
+//! | `config/valid/` | a document | that it is accepted; what comes of it stands in `valid.rs` and `locating.rs` |
 //!
 //! After a change of words: `INSTA_UPDATE=always cargo test --test config`, and read the difference as an operator would.
 
@@ -20,6 +20,8 @@ mod contract;
 mod documentation;
 #[path = "config/invalid.rs"]
 mod invalid;
+#[path = "config/locating.rs"]
+mod locating;
 #[path = "config/valid.rs"]
 mod valid;
 

@@ -5,9 +5,10 @@
 mod common;
 
 use common::{after, at, cases, check, claimed, ms, plan, regions, regions_in_a_row};
+use greatcircle::call::{self, Request};
 use greatcircle::health::{Evidence, Health, State, Thresholds, Transition};
 use greatcircle::health_table::{HealthTable, Instance};
-use greatcircle::probe::{Check, Outcome, Request};
+use greatcircle::probe::{Check, Outcome};
 use greatcircle::prober::{InFlight, Plan, Prober};
 use greatcircle::region::Regions;
 use proptest::collection::vec;
@@ -217,7 +218,12 @@ proptest! {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    select(vec![Outcome::Success, Outcome::Status, Outcome::Timeout, Outcome::NoHost])
+    select(vec![
+        Outcome::Success,
+        Outcome::Status,
+        Outcome::Failed(call::Failure::Timeout),
+        Outcome::Failed(call::Failure::NoHost),
+    ])
 }
 
 fn some_table(count: usize, outcomes: &[(Index, Outcome)]) -> (Plan, HealthTable) {

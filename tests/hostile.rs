@@ -5,21 +5,35 @@
 mod common;
 
 use common::cases;
-use greatcircle::client::{GeoHeaders, Settings, Trust, Unlocated};
+use greatcircle::client::country::Country;
+use greatcircle::client::edgescape::EdgeScape;
+use greatcircle::client::headers::{GeoHeaders, Malformed, Position};
+use greatcircle::client::networks::Networks;
+use greatcircle::client::trust::Trust;
+use greatcircle::client::{Settings, Via, source};
 use greatcircle::geo::Coordinates;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
-const NAMES: [&str; 6] = ["x-lat", "x-lon", "x-pos", "x-edge", "x-forwarded-for", "host"];
+const NAMES: [&str; 8] = ["x-lat", "x-lon", "x-pos", "x-edgescape", "x-country", "x-edge", "x-forwarded-for", "host"];
 
-fn pair() -> GeoHeaders {
-    GeoHeaders::Pair { latitude: "x-lat".into(), longitude: "x-lon".into() }
+fn pair() -> Position {
+    Position::Pair { latitude: "x-lat".into(), longitude: "x-lon".into() }
 }
 
-fn position() -> GeoHeaders {
-    GeoHeaders::Position("x-pos".into())
+fn position() -> Position {
+    Position::One("x-pos".into())
+}
+
+fn edgescape() -> Position {
+    Position::EdgeScape("x-edgescape".into())
+}
+
+fn settings(position: Position, trust: Trust) -> Settings {
+    let headers = GeoHeaders { position, country: Some("x-country".into()), unknown: &[] };
+    Settings { networks: Networks::default(), headers, trust, lookup: None, fallback: None }
 }
 
 fn every_way_to_trust() -> [Trust; 6] {
@@ -35,22 +49,33 @@ fn every_way_to_trust() -> [Trust; 6] {
 }
 
 fn every_setting() -> impl Iterator<Item = Settings> {
-    let ways = || every_way_to_trust().into_iter();
-    let same_name = GeoHeaders::Pair { latitude: "x-lat".into(), longitude: "x-lat".into() };
-    [pair(), position(), same_name]
-        .into_iter()
-        .flat_map(move |headers| ways().map(move |trust| Settings { headers: headers.clone(), trust }))
+    let same_name = Position::Pair { latitude: "x-lat".into(), longitude: "x-lat".into() };
+    let ways = |position: Position| every_way_to_trust().map(|trust| settings(position.clone(), trust));
+    [pair(), position(), edgescape(), same_name].into_iter().flat_map(ways)
 }
 
 /// Bytes without sense, bytes with some, and numbers about the edge of the globe.
 fn value() -> impl Strategy<Value = Vec<u8>> {
-    let sensible =
-        ["46.2", "-122.084", "46.2,6.14", "0", "-0.0", "s3cret", "192.0.2.7", "a, 2001:db8::1", "1e400", ","];
+    let sensible = [
+        "46.2",
+        "-122.084",
+        "46.2,6.14",
+        "0",
+        "-0.0",
+        "s3cret",
+        "192.0.2.7",
+        "a, 2001:db8::1",
+        "1e400",
+        ",",
+        "CH",
+        "zz",
+    ];
     prop_oneof![
         vec(any::<u8>(), 0..40),
         "[-+0-9., enainfNIF\u{660}-\u{669}]{0,24}".prop_map(String::into_bytes),
         (-200.0..200.0_f64).prop_map(|number| number.to_string().into_bytes()),
         (-200.0..200.0_f64, -200.0..200.0_f64).prop_map(|(lat, lon)| format!("{lat},{lon}").into_bytes()),
+        (-200.0..200.0_f64, -200.0..200.0_f64).prop_map(|(lat, lon)| format!("lat={lat},x=,long={lon}").into_bytes()),
         select(sensible.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
     ]
 }
@@ -60,9 +85,9 @@ fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     vec((name, value()), 0..8)
 }
 
-fn connection() -> impl Strategy<Value = Option<IpAddr>> {
-    let loopback = Just("127.0.0.1".parse().unwrap());
-    proptest::option::of(prop_oneof![any::<IpAddr>(), loopback])
+fn source() -> impl Strategy<Value = Option<SocketAddr>> {
+    let loopback = Just("127.0.0.1:40000".parse().unwrap());
+    proptest::option::of(prop_oneof![any::<SocketAddr>(), loopback])
 }
 
 /// What must hold of every answer.
@@ -78,26 +103,58 @@ proptest! {
     #![proptest_config(cases(1))]
 
     #[test]
-    fn any_headers_have_a_place_on_the_globe_or_none(headers in headers(), connection in connection()) {
+    fn any_headers_have_a_place_on_the_globe_or_none(headers in headers(), source in source()) {
         for settings in every_setting() {
-            match settings.locate(&headers, connection) {
-                Ok(place) => {
+            let reading = settings.read(&headers, source);
+            match reading.location.place {
+                Some(place) => {
                     prop_assert!(is_on_the_globe(&place), "{place:?} by {settings:?}");
-                    prop_assert!(settings.trust != Trust::Nobody);
+                    prop_assert!(settings.trust != Trust::Nobody && reading.untrusted.is_empty());
+                    prop_assert!(matches!(reading.location.via, Via::Headers | Via::Country));
                 }
-                Err(Unlocated::Untrusted) => prop_assert!(settings.trust != Trust::Anyone),
-                Err(Unlocated::Missing | Unlocated::Invalid) => {}
+                None => prop_assert_eq!(reading.location.via, Via::Nothing),
             }
         }
     }
 
     /// Whom to believe and what was said are two questions: distrust changes nothing else.
     #[test]
-    fn trust_decides_only_whether_headers_count(headers in headers(), connection in connection()) {
+    fn trust_decides_only_whether_headers_count(headers in headers(), source in source()) {
         for settings in every_setting() {
-            let believed = Settings { trust: Trust::Anyone, ..settings.clone() }.locate(&headers, connection);
-            let answer = settings.locate(&headers, connection);
-            prop_assert!(answer == believed || answer == Err(Unlocated::Untrusted), "{answer:?}, not {believed:?}");
+            let credulous = Settings { trust: Trust::Anyone, ..settings.clone() };
+            let reading = settings.read(&headers, source);
+            if reading.untrusted.is_empty() {
+                prop_assert_eq!(reading, credulous.read(&headers, source));
+            } else {
+                prop_assert_eq!((reading.location.via, reading.malformed), (Via::Nothing, false));
+                prop_assert!(reading.untrusted.iter().all(|name| headers.iter().any(|(header, _)| header == name)));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_list_of_properties(bytes in vec(any::<u8>(), 0..200), tail in value()) {
+        let header = [&bytes[..], b",lat=", &tail].concat();
+        if let Ok(EdgeScape { latitude: Some(latitude), .. }) = EdgeScape::parse(&header) {
+            prop_assert!(header.windows(latitude.len()).any(|window| window == latitude));
+        }
+    }
+
+    #[test]
+    fn any_address_is_read_as_it_was_written(address in any::<SocketAddr>()) {
+        let read = source::parse(address.to_string().as_bytes()).map(|read| (read.ip(), read.port()));
+        // Envoy writes no scope: `[fe80::1%3]:80` is an address of its own.
+        let scoped = matches!(address, SocketAddr::V6(address) if address.scope_id() != 0);
+        prop_assert!(scoped || read == Some((address.ip().to_canonical(), address.port())), "{address}: {read:?}");
+    }
+
+    #[test]
+    fn any_bytes_are_an_address_or_none(bytes in value()) {
+        if let Some(read) = source::parse(&bytes) {
+            prop_assert_eq!(source::parse(read.to_string().as_bytes()), Some(read));
+        }
+        if let Some(country) = Country::parse(&bytes) {
+            prop_assert_eq!(bytes.trim_ascii().to_ascii_uppercase(), country.code());
         }
     }
 
@@ -110,18 +167,21 @@ proptest! {
             ("x-lat".to_owned(), latitude.clone().into_bytes()),
             ("x-lon".to_owned(), longitude.clone().into_bytes()),
             ("x-pos".to_owned(), format!("{latitude},{longitude}").into_bytes()),
+            ("x-edgescape".to_owned(), format!("city=X,lat={latitude},long={longitude}").into_bytes()),
         ];
-        for names in [pair(), position()] {
-            let place = Settings { headers: names, trust: Trust::Anyone }.locate(&headers, None).unwrap();
+        for names in [pair(), position(), edgescape()] {
+            let place = settings(names, Trust::Anyone).read(&headers, None).location.place.unwrap();
             prop_assert_eq!(Ok(place.latitude()), latitude.parse());
             prop_assert_eq!(Ok(place.longitude()), longitude.parse());
         }
     }
 }
 
-fn locate(headers: GeoHeaders, lines: &[(&str, &[u8])]) -> Result<Coordinates, Unlocated> {
+fn locate(position: Position, lines: &[(&str, &[u8])]) -> Result<Option<Coordinates>, Malformed> {
     let lines: Vec<_> = lines.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
-    Settings { headers, trust: Trust::Anyone }.locate(&lines, None)
+    let settings = settings(position, Trust::Anyone);
+    let reading = settings.read(&lines, None);
+    if reading.malformed { Err(Malformed) } else { Ok(reading.location.place) }
 }
 
 #[test]
@@ -155,26 +215,18 @@ fn hostile_values_give_no_place() {
         ("60 kB of zeros that change nothing", long_zeros.as_bytes()),
     ];
     for (name, value) in values {
-        assert_eq!(locate(pair(), &[("x-lat", value), ("x-lon", b"6.14")]), Err(Unlocated::Invalid), "{name}");
+        assert_eq!(locate(pair(), &[("x-lat", value), ("x-lon", b"6.14")]), Err(Malformed), "{name}");
         let position_header = [value, b",6.14"].concat();
-        assert_eq!(
-            locate(position(), &[("x-pos", &position_header)]),
-            Err(Unlocated::Invalid),
-            "{name}, as a position"
-        );
+        assert_eq!(locate(position(), &[("x-pos", &position_header)]), Err(Malformed), "{name}, as a position");
         if name != "beyond the pole" {
-            assert_eq!(
-                locate(pair(), &[("x-lat", b"46.2"), ("x-lon", value)]),
-                Err(Unlocated::Invalid),
-                "{name}, east"
-            );
+            assert_eq!(locate(pair(), &[("x-lat", b"46.2"), ("x-lon", value)]), Err(Malformed), "{name}, east");
         }
     }
 }
 
 #[test]
 fn hostile_combinations_give_no_place() {
-    let invalid = Err(Unlocated::Invalid);
+    let invalid = Err(Malformed);
     let (lat, lon) = (("x-lat", &b"46.2"[..]), ("x-lon", &b"6.14"[..]));
     for (name, lines) in [
         ("0,0 stands for an unknown place", vec![("x-lat", &b"0"[..]), ("x-lon", b"0")]),
@@ -200,11 +252,11 @@ fn hostile_combinations_give_no_place() {
         ("a comma alone", vec![b","]),
         ("three numbers", vec![b"46.2,6.14,375"]),
         ("a list in brackets", vec![b"[46.2,6.14]"]),
-        ("empty", vec![b""]),
     ] {
         let lines: Vec<_> = values.into_iter().map(|value| ("x-pos", value)).collect();
         assert_eq!(locate(position(), &lines), invalid, "{name}");
     }
-    assert_eq!(locate(pair(), &[("host", b"x-lat: 46.2")]), Err(Unlocated::Missing));
-    assert_eq!(locate(position(), &[lat, lon]), Err(Unlocated::Missing));
+    assert_eq!(locate(pair(), &[("host", b"x-lat: 46.2")]), Ok(None));
+    assert_eq!(locate(position(), &[lat, lon]), Ok(None));
+    assert_eq!(locate(position(), &[("x-pos", b" ")]), Ok(None));
 }

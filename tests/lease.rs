@@ -5,6 +5,7 @@
 mod common;
 
 use common::{after, check, ms, plan, regions_in_a_row};
+use greatcircle::call::Failure;
 use greatcircle::health::Transition;
 use greatcircle::health_table::{HealthTable, Instance};
 use greatcircle::probe::{Check, Outcome};
@@ -66,7 +67,7 @@ fn a_late_answer_to_an_earlier_probe_is_evidence_but_does_not_hasten_the_next() 
             }
             let (sent, outcome, expected) = match second {
                 0 => (now, Outcome::Success, Transition::WentUp),
-                5 => (after(ms(1000 * answered)), Outcome::Timeout, Transition::Pending),
+                5 => (after(ms(1000 * answered)), Outcome::Failed(Failure::Timeout), Transition::Pending),
                 _ => continue,
             };
             assert_eq!(plan.settle(&mut table, InFlight { region, sent }, outcome, now), expected);

@@ -7,6 +7,7 @@ mod common;
 use common::process::{Setup, healthy, milliseconds, moody, setup};
 use common::simulation::{Probe, SLACK};
 use common::{after, cases, check, claimed, ms, plan, regions_in_a_row};
+use greatcircle::call::Failure;
 use greatcircle::health::{Health, Transition};
 use greatcircle::probe::{Check, Outcome};
 use greatcircle::prober::InFlight;
@@ -27,7 +28,7 @@ proptest! {
         let check = Check { timeout: setup.check.timeout.min(setup.check.interval / 3), ..setup.check };
         let setup = Setup { check, ..setup };
         let (interval, timeout) = (setup.check.interval, setup.check.timeout);
-        let outcome = if all_fail { (Outcome::Timeout, timeout) } else { (Outcome::Success, timeout / 2) };
+        let outcome = if all_fail { (Outcome::Failed(Failure::Timeout), timeout) } else { (Outcome::Success, timeout / 2) };
         let mut simulation = setup.start(Box::new(move |_, _| outcome));
         // The first probe goes out at once and the second one within the interval that spreads regions over time. From
         // the third one on there is one per interval, and the last instance has started after a second.
@@ -170,8 +171,8 @@ proptest! {
         let Check { interval, edge_interval, timeout, thresholds, .. } = setup.check;
         let mut simulation = setup.start(Box::new(move |_, at| match (at < death, hangs) {
             (true, _) => (Outcome::Success, timeout * latency / 100),
-            (false, true) => (Outcome::Timeout, timeout),
-            (false, false) => (Outcome::Refused, timeout * latency / 100),
+            (false, true) => (Outcome::Failed(Failure::Timeout), timeout),
+            (false, false) => (Outcome::Failed(Failure::Refused), timeout * latency / 100),
         }));
         // The first failing probe comes an interval later at worst, every further one after the edge interval or, if that
         // is shorter, after the timeout; the last one times out. Every probe may be a tick late. With a timeout up to the
@@ -226,12 +227,12 @@ fn a_missing_cluster_is_no_evidence_while_it_may_be_on_its_way() {
     let region = regions.find("r0").unwrap();
     let mut table = claimed(&plan);
     for (seconds, outcome, expected, transition) in [
-        (0, Outcome::NoCluster, Health::Unknown, Transition::Unchanged),
-        (29, Outcome::NoCluster, Health::Unknown, Transition::Unchanged),
-        (29, Outcome::NoHost, Health::Down, Transition::WentDown), // no host is evidence at any time
-        (30, Outcome::NoCluster, Health::Down, Transition::Unchanged),
-        (31, Outcome::NoCluster, Health::Down, Transition::Unchanged),
-        (70, Outcome::NoCluster, Health::Down, Transition::WentDown), // the first result after a while decides
+        (0, Outcome::Failed(Failure::NoCluster), Health::Unknown, Transition::Unchanged),
+        (29, Outcome::Failed(Failure::NoCluster), Health::Unknown, Transition::Unchanged),
+        (29, Outcome::Failed(Failure::NoHost), Health::Down, Transition::WentDown), // no host is evidence at any time
+        (30, Outcome::Failed(Failure::NoCluster), Health::Down, Transition::Unchanged),
+        (31, Outcome::Failed(Failure::NoCluster), Health::Down, Transition::Unchanged),
+        (70, Outcome::Failed(Failure::NoCluster), Health::Down, Transition::WentDown), // the first result after a while decides
         (71, Outcome::Success, Health::Down, Transition::Pending),
     ] {
         let now = after(ms(1000 * seconds));
@@ -247,7 +248,7 @@ fn a_missing_cluster_is_no_evidence_while_it_may_be_on_its_way() {
 #[test]
 fn a_missing_cluster_is_looked_for_again_after_the_edge_interval() {
     let mut simulation = Setup { phases: vec![ms(0)], regions: 1, check: check(), seed: 1 }
-        .start(Box::new(|_, at| (if at < ms(2500) { Outcome::NoCluster } else { Outcome::Success }, ms(0))));
+        .start(Box::new(|_, at| (if at < ms(2500) { Outcome::Failed(Failure::NoCluster) } else { Outcome::Success }, ms(0))));
     simulation.run_until(ms(10_000));
     let seconds: Vec<_> = simulation.probes_of(0).iter().map(|probe| (probe.at + SLACK).as_secs()).collect();
     assert_eq!(seconds, [0, 1, 2, 3, 8]);

@@ -5,9 +5,12 @@
 mod common;
 
 use common::{at, cases, coordinates, regions, view};
+use greatcircle::client::country::Country;
+use greatcircle::client::{Location, Via};
 use greatcircle::geo::Kilometres;
 use greatcircle::health::Health::{Down, Unknown, Up};
 use greatcircle::health_table::HealthView;
+use greatcircle::record::Record;
 use greatcircle::region::{Region, Regions};
 use greatcircle::steering::{Decision, Origin, Reason, WhenAllDown, steer};
 use proptest::collection::vec;
@@ -132,7 +135,9 @@ fn record(origin: Origin, health: &str, unknown_is_up: bool, last_resort: LastRe
     let health: Vec<_> = health.chars().map(written).collect();
     let decision = steer(origin, &regions, &view(&regions, &health, unknown_is_up), last_resort.of(&regions));
     let region = decision.region.and_then(|id| regions.get(id)).map_or("-", Region::name);
-    decision.record(region).to_string()
+    // How the client was found is not steering's affair.
+    let record = Record { decision: &decision, region, location: &Location::default() }.to_string();
+    record.strip_suffix(";via=none").unwrap().to_owned()
 }
 
 #[test]
@@ -181,14 +186,40 @@ fn the_unknown_counts_as_configured() {
 #[test]
 fn the_record_is_a_public_format() {
     let decision = |distance, reason, rank| Decision { region: None, reason, distance, rank };
-    for (decision, expected) in [
-        (decision(Some(Kilometres(421.4)), Reason::Nearest, 1), "region=eu-west;reason=nearest;km=421;rank=1"),
-        (decision(Some(Kilometres(421.5)), Reason::Failover, 12), "region=eu-west;reason=failover;km=422;rank=12"),
-        (decision(Some(Kilometres(0.0)), Reason::FailOpen, 1), "region=eu-west;reason=failOpen;km=0;rank=1"),
-        (decision(Some(Kilometres(20_015.1)), Reason::Nearest, 1), "region=eu-west;reason=nearest;km=20015;rank=1"),
-        (decision(None, Reason::NoLocation, 1), "region=eu-west;reason=noLocation;rank=1"),
+    let location = |via, country: &str| Location { via, country: Country::parse(country.as_bytes()), place: None };
+    for (decision, location, expected) in [
+        (
+            decision(Some(Kilometres(421.4)), Reason::Nearest, 1),
+            location(Via::Headers, "DE"),
+            "region=eu-west;reason=nearest;km=421;rank=1;via=headers;country=DE",
+        ),
+        (
+            decision(Some(Kilometres(421.5)), Reason::Failover, 12),
+            location(Via::Network, ""),
+            "region=eu-west;reason=failover;km=422;rank=12;via=network",
+        ),
+        (
+            decision(Some(Kilometres(0.0)), Reason::FailOpen, 1),
+            location(Via::Lookup, "FJ"),
+            "region=eu-west;reason=failOpen;km=0;rank=1;via=lookup;country=FJ",
+        ),
+        (
+            decision(Some(Kilometres(20_015.1)), Reason::Nearest, 1),
+            location(Via::Country, "NZ"),
+            "region=eu-west;reason=nearest;km=20015;rank=1;via=country;country=NZ",
+        ),
+        (
+            decision(None, Reason::NoLocation, 1),
+            location(Via::Fallback, ""),
+            "region=eu-west;reason=noLocation;rank=1;via=fallback",
+        ),
+        (
+            decision(None, Reason::NoLocation, 1),
+            location(Via::Nothing, ""),
+            "region=eu-west;reason=noLocation;rank=1;via=none",
+        ),
     ] {
-        assert_eq!(decision.record("eu-west").to_string(), expected);
+        assert_eq!(Record { decision: &decision, region: "eu-west", location: &location }.to_string(), expected);
     }
 }
 

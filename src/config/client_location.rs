@@ -1,10 +1,16 @@
-//! The block `clientLocation`: geo headers, whom to believe, and the fallback.
+//! The block `clientLocation`: networks, geo headers, whom to believe, the lookup service, and the fallback.
 
-use super::later;
-use super::reader::{Node, Object, is_header_value};
+use super::lookup;
+use super::reader::{Node, Object, RESERVED, is_header_value};
 use super::regions::read_coordinates;
 use super::steering::Fallback;
-use crate::client::{GeoHeaders, Trust};
+use crate::client;
+use crate::client::country::Country;
+use crate::client::headers::{GeoHeaders, Position};
+use crate::client::networks::{Networks, Site};
+use crate::client::presets::Preset;
+use crate::client::trust::Trust;
+use crate::geo::Coordinates;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -13,47 +19,109 @@ use std::net::IpAddr;
 pub(super) struct Read {
     pub(super) headers: Option<GeoHeaders>,
     pub(super) trust: Option<Trust>,
-    pub(super) fallback: Option<Fallback>,
+    networks: Option<Networks>,
+    lookup: Option<Option<client::lookup::Settings>>,
+    fallback: Option<Fallback>,
 }
 
 /// Reads how clients are located.
 pub(super) fn read(object: Option<Object<'_>>) -> Read {
     let Some(object) = object else { return Read::default() };
-    let headers = read_headers(object.get("headers"));
+    let preset = object.get("preset").map_or(Some(Preset::None), |node| node.one_of(&Preset::ALL));
+    // Of a preset that is none, nothing is known but that its names may be overridden one by one.
+    let position = read_position(object.get("headers"), preset.unwrap_or(Preset::Cloudflare));
+    let country = read_country_header(&object);
+    let headers = preset.zip(position).zip(country);
+    let headers = headers.and_then(|((preset, position), country)| with_country(preset, position, country, &object));
     let trust = read_trust(object.get("trust"), headers.as_ref());
+    let networks = object.get("networks").map_or_else(|| Some(Networks::default()), |node| read_sites(&node));
+    let lookup = object.get("lookup").map_or(Some(None), |node| lookup::read(&node).map(Some));
     let fallback = read_fallback(object.get("fallback"));
-    later::client_location_fields(&object);
     object.finish();
-    Read { headers, trust, fallback }
+    Read { headers, trust, networks, lookup, fallback }
 }
 
-/// The headers that tell where a client is.
-pub(super) fn names(headers: &GeoHeaders) -> Vec<&str> {
-    match headers {
-        GeoHeaders::Pair { latitude, longitude } => vec![latitude, longitude],
-        GeoHeaders::Position(position) => vec![position],
+impl Read {
+    /// The settings, if everything could be read. `home` is where the local region is, if there is one.
+    pub(super) fn settings(self, home: Option<Coordinates>) -> Option<client::Settings> {
+        let fallback = match self.fallback? {
+            Fallback::At(place) => Some(place),
+            Fallback::LocalRegion => home,
+        };
+        let (networks, headers) = (self.networks?, self.headers?);
+        Some(client::Settings { networks, headers, trust: self.trust?, lookup: self.lookup?, fallback })
     }
 }
 
-fn read_headers(node: Option<Node<'_>>) -> Option<GeoHeaders> {
-    const EXPECTED: &str = "{latitude, longitude} or {position}, each the name of a header";
-    let Some(node) = node else {
-        return Some(GeoHeaders::Pair { latitude: "x-geo-latitude".into(), longitude: "x-geo-longitude".into() });
-    };
+/// Reads the names that differ from those of the preset, or another form with names of its own.
+fn read_position(node: Option<Node<'_>>, preset: Preset) -> Option<Position> {
+    const EXPECTED: &str = "{latitude, longitude}, {position} or {edgescape}, each the name of a header";
+    let own = preset.headers().position;
+    let Some(node) = node else { return Some(own) };
     let object = node.object_like(EXPECTED)?;
-    let [latitude, longitude, position] = ["latitude", "longitude", "position"].map(|key| object.get(key));
+    let given = ["latitude", "longitude", "position", "edgescape"].map(|key| object.get(key));
     object.finish();
-    match (latitude, longitude, position) {
-        (Some(latitude), Some(longitude), None) => {
-            let (latitude_name, longitude_name) = (latitude.header_name(), longitude.header_name());
-            if latitude_name.is_some() && latitude_name == longitude_name {
-                return longitude.wrong("another header than latitude; use position for \"lat,lon\" in one header");
-            }
-            Some(GeoHeaders::Pair { latitude: latitude_name?, longitude: longitude_name? })
+    match (given, own) {
+        ([None, None, None, None], own) if preset != Preset::None => Some(own),
+        ([None, None, Some(position), None], _) => geo_header(&position).map(Position::One),
+        ([None, None, None, Some(edgescape)], _) => geo_header(&edgescape).map(Position::EdgeScape),
+        ([Some(latitude), Some(longitude), None, None], _) => {
+            let names = (geo_header(&latitude), geo_header(&longitude));
+            read_pair(names.0?, names.1?, &longitude)
         }
-        (None, None, Some(position)) => position.header_name().map(GeoHeaders::Position),
+        ([Some(latitude), None, None, None], Position::Pair { longitude, .. }) if preset != Preset::None => {
+            read_pair(geo_header(&latitude)?, longitude, &latitude)
+        }
+        ([None, Some(longitude), None, None], Position::Pair { latitude, .. }) if preset != Preset::None => {
+            read_pair(latitude, geo_header(&longitude)?, &longitude)
+        }
         _ => node.wrong(EXPECTED),
     }
+}
+
+fn read_pair(latitude: String, longitude: String, node: &Node<'_>) -> Option<Position> {
+    if latitude == longitude {
+        return node.wrong("a header of its own; use position for \"lat,lon\" in one header");
+    }
+    Some(Position::Pair { latitude, longitude })
+}
+
+/// The name of a geo header. What strangers send under it is removed.
+fn geo_header(node: &Node<'_>) -> Option<String> {
+    let name = node.header_name()?;
+    if RESERVED.contains(&name.as_str()) {
+        return node.wrong("another header, because HTTP or Envoy uses this one");
+    }
+    Some(name)
+}
+
+/// The header with the country: its name, and where it stands. `Some(None)`: it is not given.
+fn read_country_header<'a>(object: &Object<'a>) -> Option<Option<(String, Node<'a>)>> {
+    object.get("countryHeader").map_or(Some(None), |node| geo_header(&node).map(|name| Some((name, node))))
+}
+
+/// Adds the header with the country: the one that is named, or the preset's own.
+fn with_country(
+    preset: Preset,
+    position: Position,
+    given: Option<(String, Node<'_>)>,
+    object: &Object<'_>,
+) -> Option<GeoHeaders> {
+    const EXPECTED: &str = "another header, because the coordinates stand in this one";
+    let own = preset.headers();
+    let country = match (&given, &position) {
+        (Some((name, _)), _) => Some(name.clone()),
+        (None, Position::EdgeScape(_)) => None, // it stands in the same header
+        (None, _) => own.country,
+    };
+    let headers = GeoHeaders { position, country: None, ..own };
+    if let Some(name) = country.as_deref().filter(|name| headers.names().any(|other| other == *name)) {
+        return match given {
+            Some((_, node)) => node.wrong(EXPECTED),
+            None => object.place_of("countryHeader").wrong_as(&format!("the default {name:?}"), EXPECTED),
+        };
+    }
+    Some(GeoHeaders { country, ..headers })
 }
 
 fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Option<Trust> {
@@ -65,15 +133,15 @@ fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Optio
     match (any, peers, header, equals) {
         (None, None, None, None) => Some(Trust::Nobody),
         (Some(any), None, None, None) => any.boolean().map(|any| if any { Trust::Anyone } else { Trust::Nobody }),
-        (None, Some(peers), None, None) => read_networks(&peers).map(Trust::Peers),
+        (None, Some(peers), None, None) => read_peers(&peers).map(Trust::Peers),
         (None, None, Some(header), Some(equals)) => {
             let name = header.header_name();
             // A header arrives without the blanks around its value, and would never be equal to one that has them.
             let valid = |text: &str| !text.is_empty() && is_header_value(text) && text.trim_ascii() == text;
             let equals = equals.secret("a header value, at least one character and no blanks around it", valid);
             let name = name?;
-            if geo_headers.is_some_and(|headers| names(headers).contains(&name.as_str())) {
-                return header.wrong("another header, because clientLocation.headers uses this one");
+            if geo_headers.is_some_and(|headers| headers.names().any(|other| other == name)) {
+                return header.wrong("another header, because this one tells where the client is");
             }
             Some(Trust::Secret { header: name, equals: equals?.to_owned() })
         }
@@ -81,7 +149,7 @@ fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Optio
     }
 }
 
-fn read_networks(node: &Node<'_>) -> Option<Vec<IpNet>> {
+fn read_peers(node: &Node<'_>) -> Option<Vec<IpNet>> {
     const EXPECTED: &str = "a list of networks such as \"192.0.2.0/24\" or \"2001:db8::/32\"";
     let items = node.list(EXPECTED)?;
     if items.is_empty() {
@@ -91,13 +159,54 @@ fn read_networks(node: &Node<'_>) -> Option<Vec<IpNet>> {
     networks.into_iter().collect()
 }
 
-/// Reads a network in CIDR notation; a single address is a network of its own.
-pub(super) fn read_network(node: &Node<'_>) -> Option<IpNet> {
+/// Reads a network in CIDR notation; a single address is a network of its own. IPv4 in the disguise of IPv6 is IPv4, because
+/// addresses are compared without it.
+fn read_network(node: &Node<'_>) -> Option<IpNet> {
     let network = node.as_text().and_then(|text| match text.split_once('/') {
         Some((address, length)) => IpNet::new(address.parse().ok()?, length.parse().ok()?).ok(),
         None => text.parse::<IpAddr>().ok().map(IpNet::from),
     });
-    network.or_else(|| node.wrong("a network such as \"192.0.2.0/24\" or \"2001:db8::/32\""))
+    let Some(network) = network else { return node.wrong("a network such as \"192.0.2.0/24\" or \"2001:db8::/32\"") };
+    let address = network.addr().to_canonical();
+    if address == network.addr() {
+        return Some(network);
+    }
+    let unmasked = network.prefix_len().checked_sub(96).and_then(|length| IpNet::new(address, length).ok());
+    unmasked.or_else(|| node.wrong("a length of 96 to 128, or the IPv4 network without ::ffff:"))
+}
+
+const SITE: &str = "{cidr, latitude, longitude, country}";
+
+fn read_sites(node: &Node<'_>) -> Option<Networks> {
+    let items = node.list(&format!("a list of {SITE}"))?;
+    let mut networks = Networks::default();
+    let mut complete = true;
+    for item in items {
+        complete &= read_site(&item, &mut networks).is_some();
+    }
+    complete.then_some(networks)
+}
+
+fn read_site(node: &Node<'_>, networks: &mut Networks) -> Option<()> {
+    let object = node.object_like(SITE)?;
+    let cidr = object.require("cidr", "a network such as \"10.1.0.0/16\"");
+    let network = cidr.as_ref().and_then(read_network);
+    let place = read_coordinates(&object);
+    let country = object.get("country").map_or(Some(None), |node| read_country(&node).map(Some));
+    object.finish();
+    let (network, site) = (network?, Site { place: place?, country: country? });
+    if networks.add(network, site) {
+        Some(())
+    } else {
+        cidr?.wrong(&format!("another network, because {} is in the list already", network.trunc()))
+    }
+}
+
+/// Reads the code of a country.
+pub(super) fn read_country(node: &Node<'_>) -> Option<Country> {
+    let upper_case = |code: &str| code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let country = node.as_text().filter(|code| upper_case(code)).and_then(|code| Country::parse(code.as_bytes()));
+    country.or_else(|| node.wrong("an ISO 3166-1 alpha-2 code in capitals such as \"DE\" or \"GB\""))
 }
 
 fn read_fallback(node: Option<Node<'_>>) -> Option<Fallback> {

@@ -2,8 +2,9 @@
 
 use super::later;
 use super::reader::{Node, Object, is_one_word};
+use crate::call::Request;
 use crate::health::Thresholds;
-use crate::probe::{BODY_LIMIT, Check, Expected, Request};
+use crate::probe::{BODY_LIMIT, Check, Expected};
 use humantime::format_duration;
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -3,10 +3,10 @@
 //! These fields are read and checked like all others; a value that would change anything is then refused, because a field
 //! that is silently ignored is a promise broken in production. Whoever builds one of them moves it out of here.
 
-use super::client_location::read_network;
+use super::client_location::read_country;
 use super::health::read_statuses;
-use super::reader::{Node, Object, is_header_value, is_token};
-use super::regions::{Read, read_coordinates, read_region_name};
+use super::reader::{Node, Object, is_token};
+use super::regions::{Read, read_region_name};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,77 +70,6 @@ pub(super) fn passive(node: Option<Node<'_>>) {
     object.finish();
 }
 
-/// `preset`, `countryHeader`, `networks` and `lookup`.
-pub(super) fn client_location_fields(object: &Object<'_>) {
-    const PRESETS: [(&str, bool); 7] = [
-        ("none", true),
-        ("cloudflare", false),
-        ("cloudfront", false),
-        ("gcp", false),
-        ("fastly", false),
-        ("akamai", false),
-        ("vercel", false),
-    ];
-    if let Some(node) = object.get("preset") {
-        only(node.one_of(&PRESETS), true, &node, "\"none\" and the names in clientLocation.headers");
-    }
-    if let Some(node) = object.get("countryHeader") {
-        node.header_name();
-        refuse(&node, "no countryHeader");
-    }
-    if let Some(node) = object.get("networks") {
-        let networks = node.list("a list of {cidr, latitude, longitude, country}");
-        networks.iter().flatten().for_each(network);
-        only(networks.map(|networks| networks.is_empty()), true, &node, "an empty list");
-    }
-    if let Some(node) = object.get("lookup") {
-        if let Some(object) = node.object() {
-            lookup(&object);
-            object.finish();
-        }
-        refuse_unseen(&node, "no lookup");
-    }
-}
-
-fn network(node: &Node<'_>) {
-    let Some(object) = node.object() else { return };
-    object.require("cidr", "a network such as \"10.1.0.0/16\"").and_then(|node| read_network(&node));
-    read_coordinates(&object);
-    object.get("country").and_then(|node| country(&node));
-    object.finish();
-}
-
-fn country<'a>(node: &Node<'a>) -> Option<&'a str> {
-    node.text("an ISO 3166-1 alpha-2 code such as \"DE\"", |code| {
-        code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
-    })
-}
-
-fn lookup(object: &Object<'_>) {
-    const POINTER: &str = "a JSON pointer such as \"/loc\"";
-    let not_empty = |text: &str| !text.is_empty() && is_header_value(text);
-    object
-        .require("cluster", "the name of an Envoy cluster")
-        .and_then(|node| node.text("the name of an Envoy cluster", not_empty));
-    object.get("authority").and_then(|node| node.text("a host name", not_empty));
-    object.get("path").and_then(|node| {
-        node.text("a path that begins with / and contains {ip}", |path| path.starts_with('/') && path.contains("{ip}"))
-    });
-    object.get("headers").and_then(|node| node.headers());
-    object.get("timeout").and_then(|node| node.duration(MILLISECOND..=10 * SECOND));
-    for key in ["location", "latitude", "longitude", "country"] {
-        object.get(key).and_then(|node| node.text(POINTER, |pointer| pointer.starts_with('/')));
-    }
-    if let Some(cache) = object.get("cache").and_then(|node| node.object()) {
-        cache.get("entries").and_then(|node| node.integer(0..=1_000_000));
-        cache.get("ttl").and_then(|node| node.duration(SECOND..=YEAR));
-        cache.get("negativeTtl").and_then(|node| node.duration(SECOND..=YEAR));
-        cache.get("prefixV4").and_then(|node| node.integer(8..=32));
-        cache.get("prefixV6").and_then(|node| node.integer(16..=128));
-        cache.finish();
-    }
-}
-
 /// Everything of `steering` but `whenAllDown`.
 pub(super) fn steering_fields(object: &Object<'_>, regions: &Read<'_>) {
     if let Some(node) = object.get("mode") {
@@ -181,7 +110,7 @@ fn fence(node: &Node<'_>, regions: &Read<'_>) {
     let Some(object) = node.object() else { return };
     let list = |key, expected| object.require(key, expected).and_then(|node| node.list(expected)).unwrap_or_default();
     for node in list("countries", "a list of country codes such as \"DE\"") {
-        country(&node);
+        read_country(&node);
     }
     for node in list("regions", "a list of names of regions") {
         read_region_name(&node, regions);

@@ -9,6 +9,7 @@
 mod client_location;
 mod health;
 mod later;
+mod lookup;
 mod output;
 mod reader;
 mod regions;
@@ -19,12 +20,11 @@ pub use reader::Problem;
 
 use crate::client;
 use crate::probe::Check;
-use crate::region::{RegionId, Regions};
-use crate::steering::{Origin, WhenAllDown};
+use crate::region::{Region, RegionId, Regions};
+use crate::steering::WhenAllDown;
 use health::Layers;
 use reader::{Node, Problems};
 use serde_json::Value;
-use steering::Fallback;
 
 /// A configuration that is right in itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +37,6 @@ pub struct Config {
     pub checks: Vec<Check>,
     /// How a client's place is found.
     pub client: client::Settings,
-    /// Where distances are measured from if that fails.
-    pub fallback: Origin,
     /// What to do when no region is usable.
     pub when_all_down: WhenAllDown,
     /// Which headers tell the decision.
@@ -86,13 +84,8 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     object.finish();
 
     let regions = read.regions?;
-    let client_location::Read { headers, trust, fallback } = client;
-    let client = client::Settings { headers: headers?, trust: trust? };
-    let fallback = match (fallback?, local_region) {
-        (Fallback::At(place), _) => Origin::Fallback(place),
-        (Fallback::LocalRegion, Some(local)) => Origin::Fallback(regions.get(local)?.coordinates()),
-        (Fallback::LocalRegion, None) => Origin::Nowhere,
-    };
+    let home = local_region.and_then(|local| regions.get(local)).map(Region::coordinates);
+    let client = client.settings(home)?;
     let checks = read.checks;
-    Some(Config { local_region, regions, checks, client, fallback, when_all_down: steering?, output: output? })
+    Some(Config { local_region, regions, checks, client, when_all_down: steering?, output: output? })
 }

@@ -1,8 +1,9 @@
 //! The block `output`: which headers tell the decision.
 
 use super::client_location;
-use super::reader::{Node, Object};
-use crate::client::Trust;
+use super::reader::{Node, Object, RESERVED};
+use crate::client::headers::GeoHeaders;
+use crate::client::trust::Trust;
 
 /// Which headers tell the decision; lower-case names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +16,6 @@ pub struct Output {
     pub response_header: Option<String>,
 }
 
-/// Headers that HTTP itself or Envoy depends on.
-const RESERVED: [&str; 7] =
-    ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "x-forwarded-for"];
-
 /// Reads the names of the headers.
 pub(super) fn read(object: Option<Object<'_>>, client: &client_location::Read) -> Option<Output> {
     let object = object?;
@@ -26,8 +23,8 @@ pub(super) fn read(object: Option<Object<'_>>, client: &client_location::Read) -
     let response_header = read_optional(&object, "responseHeader", "", &taken);
 
     // Writing the decision over what tells where a client is would be a mistake.
-    let geo = client.headers.iter().flat_map(client_location::names);
-    taken.extend(geo.map(|name| (name.to_owned(), "clientLocation.headers")));
+    let geo = client.headers.iter().flat_map(GeoHeaders::names);
+    taken.extend(geo.map(|name| (name.to_owned(), "clientLocation")));
     if let Some(Trust::Secret { header, .. }) = &client.trust {
         taken.push((header.clone(), "clientLocation.trust"));
     }

@@ -12,6 +12,10 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// Headers that HTTP itself or Envoy depends on: nothing of ours may write or remove them.
+pub(super) const RESERVED: [&str; 7] =
+    ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "x-forwarded-for"];
+
 /// How much of a wrong value is shown.
 const SHOWN_CHARACTERS: usize = 60;
 

@@ -3,27 +3,18 @@
 //! Only the SDK's `*_bytes` functions are called: their `String` twins trap the VM on a byte that is not UTF-8. A refused
 //! write is not reported; there is nothing a request could do about it.
 
-use crate::probe::{BODY_LIMIT, Outcome, Request};
+use crate::call::{Failure, Reply, Request};
+use crate::client::source;
 use crate::prober::Token;
 use crate::time::Timestamp;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// The shared table's key: a prefix of our own, because under Istio all plugins of a proxy share one key space, and the
-/// version of what [`crate::health_table::HealthTable::to_bytes`] writes.
-const TABLE_KEY: &str = "greatcircle/health/1";
 
 /// Names a value in shared data as it was when it was read.
 pub(super) type Cas = Option<u32>;
-
-/// What came back from a call.
-pub(super) enum Reply {
-    Answered { status: Option<u16>, from_region: bool, body: Vec<u8> },
-    Reset,
-}
 
 /// What time it is.
 pub(super) fn now() -> Timestamp {
@@ -64,11 +55,9 @@ pub(super) fn request_headers() -> Vec<(String, Vec<u8>)> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
 }
 
-/// Who is at the other end of the connection; `None` if Envoy takes the client from a header instead, and says so with
-/// port 0.
-pub(super) fn connection_peer() -> Option<IpAddr> {
-    let source: SocketAddr = property(&["source", "address"])?.parse().ok()?;
-    (source.port() != 0).then(|| source.ip().to_canonical())
+/// The client's address, as Envoy is configured to find it.
+pub(super) fn source() -> Option<SocketAddr> {
+    source::parse(&hostcalls::get_property(vec!["source", "address"]).ok().flatten()?)
 }
 
 /// Sets a header of the request to this value, whatever it was. The route is chosen anew by Envoy itself, because the SDK
@@ -93,22 +82,33 @@ pub(super) fn refuse(retry_after: Duration) {
     let _ = hostcalls::send_http_response(503, vec![("retry-after", &seconds)], Some(b"no region is available\n"));
 }
 
-/// The bytes of the shared table, unless they still are what was read as `known`.
-pub(super) fn read_table(known: Cas) -> (Option<Vec<u8>>, Cas) {
-    let (bytes, cas) = hostcalls::get_shared_data(TABLE_KEY).unwrap_or_default();
+/// Lets the request of this context go on, which was paused.
+pub(super) fn resume_request() {
+    let _ = hostcalls::resume_http_request();
+}
+
+/// Lets host calls act on another context than the one whose callback is running. Returns false if there is no such
+/// context.
+pub(super) fn act_for(context: u32) -> bool {
+    hostcalls::set_effective_context(context).is_ok()
+}
+
+/// The bytes under this key in shared data, unless they still are what was read as `known`.
+pub(super) fn read_shared(key: &str, known: Cas) -> (Option<Vec<u8>>, Cas) {
+    let (bytes, cas) = hostcalls::get_shared_data(key).unwrap_or_default();
     if cas.is_some() && cas == known { (None, cas) } else { (Some(bytes.unwrap_or_default()), cas) }
 }
 
-/// Replaces the shared table. Returns false if somebody else has done so since it was read.
-pub(super) fn swap_table(bytes: &[u8], read: Cas) -> bool {
-    hostcalls::set_shared_data(TABLE_KEY, Some(bytes), read).is_ok()
+/// Replaces the bytes under this key. Returns false if somebody else has done so since they were read.
+pub(super) fn swap_shared(key: &str, bytes: &[u8], read: Cas) -> bool {
+    hostcalls::set_shared_data(key, Some(bytes), read).is_ok()
 }
 
-/// Sends a probe.
+/// Sends a request.
 ///
 /// # Errors
 /// What the host says at once: there is no such cluster, or nobody in it.
-pub(super) fn send(request: &Request, timeout: Duration) -> Result<Token, Outcome> {
+pub(super) fn send(request: &Request, timeout: Duration) -> Result<Token, Failure> {
     let mut headers = vec![
         (":method", request.method.as_str()),
         (":path", &request.path),
@@ -118,20 +118,23 @@ pub(super) fn send(request: &Request, timeout: Duration) -> Result<Token, Outcom
     headers.retain(|(name, _)| request.headers.iter().all(|(own, _)| own != name));
     headers.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     hostcalls::dispatch_http_call(&request.cluster, headers, None, vec![], timeout).map_err(|status| match status {
-        Status::BadArgument => Outcome::NoCluster,
-        _ => Outcome::NoHost,
+        Status::BadArgument => Failure::NoCluster,
+        _ => Failure::NoHost,
     })
 }
 
-/// Reads the answer to a call, in its callback.
-pub(super) fn reply(header_count: usize, with_body: bool) -> Reply {
+/// Reads the answer to a call, in its callback, with at most so many bytes of its body.
+pub(super) fn read_reply<T>(header_count: usize, body_limit: usize, read: impl FnOnce(&Reply<'_>) -> T) -> T {
     if header_count == 0 {
-        return Reply::Reset; // and there is no header map to read
+        return read(&Reply::Failed(Failure::Reset)); // and there is no header map to read
     }
     let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let status = header(":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
     // Envoy's router adds this to what a host answered, and not to what it makes up itself.
-    let from_region = header("x-envoy-upstream-service-time").is_some();
-    let body = with_body.then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, BODY_LIMIT).ok().flatten());
-    Reply::Answered { status, from_region, body: body.flatten().unwrap_or_default() }
+    let from_host = header("x-envoy-upstream-service-time").is_some();
+    let body = match body_limit {
+        0 => None,
+        limit => hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, limit).ok().flatten(),
+    };
+    read(&Reply::arrived(status, from_host, &body.unwrap_or_default()))
 }

@@ -2,14 +2,16 @@
 //!
 //! Everything is kept inside the context: old and new configuration live side by side in one memory for a while.
 
-use super::host::{self, Reply};
+use super::host;
+use super::lookups::Lookups;
 use super::request::RequestContext;
 use super::shared_table::SharedTable;
 use super::telemetry::{self, Telemetry};
+use crate::call::Failure;
 use crate::config::Config;
 use crate::health::{Health, Transition};
 use crate::health_table::{HealthView, Instance};
-use crate::probe::{self, Outcome};
+use crate::probe::{BODY_LIMIT, Outcome};
 use crate::prober::{InFlight, Plan, Prober};
 use crate::region::RegionId;
 use crate::time::Timestamp;
@@ -22,8 +24,8 @@ use std::time::Duration;
 const FIRST_TICK: Duration = Duration::from_millis(10);
 
 /// The root context; idle until it is configured.
-#[derive(Default)]
 pub(super) struct Root {
+    context: u32,
     active: Option<Active>,
 }
 
@@ -31,7 +33,8 @@ pub(super) struct Root {
 pub(super) struct Service {
     pub(super) config: Config,
     pub(super) plan: Plan,
-    pub(super) telemetry: Telemetry,
+    pub(super) telemetry: Rc<Telemetry>,
+    pub(super) lookups: Option<Lookups>,
 }
 
 /// A configuration in force.
@@ -40,7 +43,14 @@ struct Active {
     view: Rc<HealthView>,
     prober: Prober,
     table: SharedTable,
-    ticking: bool,
+    /// When the last round was; `None` before the first.
+    last_round: Option<Timestamp>,
+}
+
+impl Root {
+    pub(super) fn new(context: u32) -> Self {
+        Self { context, active: None }
+    }
 }
 
 impl Context for Root {
@@ -59,7 +69,7 @@ impl RootContext for Root {
         match Config::from_json(&host::configuration(), node_region.as_deref()) {
             Ok(config) => {
                 telemetry::config_accepted(&config.regions, config.local_region);
-                self.active = Some(Active::new(config));
+                self.active = Some(Active::new(config, self.context));
                 host::set_tick_period(FIRST_TICK);
                 true
             }
@@ -80,23 +90,25 @@ impl RootContext for Root {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let steering = self.active.as_ref().map(|active| (Rc::clone(&active.service), Rc::clone(&active.view)));
-        Some(Box::new(RequestContext::new(steering)))
+        Some(Box::new(RequestContext::new(context, steering)))
     }
 }
 
 impl Active {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, context: u32) -> Self {
         let now = host::now();
         let plan = Plan::new(&config.regions, &config.checks, now);
-        let telemetry = Telemetry::new(&config.regions);
+        let telemetry = Rc::new(Telemetry::new(&config.regions));
+        let lookup = config.client.lookup.clone();
+        let lookups = lookup.map(|settings| Lookups::new(settings, context, Rc::clone(&telemetry)));
         let mut active = Self {
-            service: Rc::new(Service { config, plan, telemetry }),
+            service: Rc::new(Service { config, plan, telemetry, lookups }),
             view: Rc::default(),
             prober: Prober::new(Instance(host::random())),
             table: SharedTable::open(now),
-            ticking: false,
+            last_round: None,
         };
         // What an earlier configuration has learnt holds from the first request on.
         active.refresh_view(now);
@@ -104,11 +116,22 @@ impl Active {
     }
 
     fn tick(&mut self) {
-        if !self.ticking {
-            host::set_tick_period(self.service.plan.tick());
-            self.ticking = true;
+        let ordered = self.service.lookups.as_ref().is_some_and(Lookups::tick);
+        let (now, period) = (host::now(), self.service.plan.tick());
+        if ordered || self.last_round.is_none() {
+            host::set_tick_period(period);
         }
-        let now = host::now();
+        // A tick that a request has ordered stands in for the next round where that is nearer than the last one: the period
+        // begins anew with it, and rounds must not be put off for ever.
+        if ordered && self.last_round.is_some_and(|last| now.since(last) < period / 2) {
+            return;
+        }
+        self.round(now);
+        self.last_round = Some(now);
+    }
+
+    /// What every instance does once in a period: probe what is due, and take over what others have found out.
+    fn round(&mut self, now: Timestamp) {
         self.prober.forget_lost(&self.service.plan, now);
         self.probe_what_is_due(now);
         self.refresh_view(now);
@@ -138,20 +161,19 @@ impl Active {
         let probe = InFlight { region, sent: now };
         match host::send(&check.request, check.timeout) {
             Ok(token) => self.prober.sent(token, probe),
-            Err(outcome) => self.settle(probe, outcome, now),
+            Err(failure) => self.settle(probe, Outcome::Failed(failure), now),
         }
     }
 
     fn answered(&mut self, token: u32, headers: usize) {
+        if self.service.lookups.as_ref().is_some_and(|lookups| lookups.answered(token, headers)) {
+            return;
+        }
         let Some(probe) = self.prober.answered(token) else { return };
         let service = Rc::clone(&self.service);
         let Some((_, check)) = service.plan.check(probe.region) else { return };
-        let outcome = match host::reply(headers, !check.expected.body.is_empty()) {
-            Reply::Reset => check.expected.judge(&probe::Reply::Reset),
-            Reply::Answered { status, from_region, body } => {
-                check.expected.judge(&probe::Reply::Answered { status, from_region, body: &body })
-            }
-        };
+        let body_limit = if check.expected.body.is_empty() { 0 } else { BODY_LIMIT };
+        let outcome = host::read_reply(headers, body_limit, |reply| check.expected.judge(reply));
         let now = host::now();
         self.settle(probe, outcome, now);
         self.refresh_view(now);
@@ -167,7 +189,7 @@ impl Active {
             Some((before, transition, table.health(id, check, now)))
         });
         let Some(((before, was_without_cluster), transition, after)) = change else { return };
-        if outcome == Outcome::NoCluster && !was_without_cluster {
+        if outcome == Outcome::Failed(Failure::NoCluster) && !was_without_cluster {
             service.telemetry.no_cluster(probe.region, &check.request.cluster);
         }
         if let Transition::WentUp | Transition::WentDown = transition {
@@ -178,7 +200,7 @@ impl Active {
     fn refresh_view(&mut self, now: Timestamp) {
         let view = self.table.get().view(self.service.plan.checks(), now);
         for (region, _) in self.service.config.regions.iter() {
-            if view.health(region) != self.view.health(region) || !self.ticking {
+            if view.health(region) != self.view.health(region) || self.last_round.is_none() {
                 self.service.telemetry.health(region, view.health(region));
             }
         }

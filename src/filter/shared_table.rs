@@ -8,6 +8,10 @@ use super::telemetry;
 use crate::health_table::HealthTable;
 use crate::time::Timestamp;
 
+/// A prefix of our own, because under Istio all plugins of a proxy share one key space, and the version of what
+/// [`HealthTable::to_bytes`] writes.
+const KEY: &str = "greatcircle/health/1";
+
 /// How often a swap is tried before it is left to the next tick.
 const SWAP_ATTEMPTS: usize = 16;
 
@@ -27,7 +31,7 @@ impl SharedTable {
         let mut table = Self::default();
         table.read();
         if table.read.is_none() {
-            host::swap_table(&HealthTable::default().to_bytes(now), None);
+            host::swap_shared(KEY, &HealthTable::default().to_bytes(now), None);
         }
         table
     }
@@ -39,7 +43,7 @@ impl SharedTable {
 
     /// Takes over what other workers have changed.
     pub(super) fn read(&mut self) {
-        let (bytes, cas) = host::read_table(self.read);
+        let (bytes, cas) = host::read_shared(KEY, self.read);
         if let Some(bytes) = bytes {
             self.table = HealthTable::from_bytes(&bytes).unwrap_or_else(|| {
                 if !bytes.is_empty() {
@@ -59,7 +63,7 @@ impl SharedTable {
             let result = change(&mut self.table)?;
             // Whether it is swapped in or not, the changed table is not the one that was read.
             let read = self.read.take();
-            if host::swap_table(&self.table.to_bytes(now), read) {
+            if host::swap_shared(KEY, &self.table.to_bytes(now), read) {
                 return Some(result);
             }
         }

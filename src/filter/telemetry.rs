@@ -3,7 +3,9 @@
 //! Metrics are defined when they first count, so that a thousand regions do not mean ten thousand idle ones. Their names
 //! derive from the configuration and from enums, never from what a client sends.
 
-use crate::client::Unlocated;
+use crate::client::Reading;
+use crate::client::lookup;
+use crate::client::lookup::desk::Refusal;
 use crate::config::Problem;
 use crate::health::Health;
 use crate::probe::Outcome;
@@ -19,14 +21,18 @@ pub(super) struct Telemetry {
     names: Vec<String>,
     regions: Vec<RegionMetrics>,
     rejected: Metric,
-    unlocated: [Metric; 3],
+    invalid: Metric,
+    untrusted: Metric,
+    lookups: [Metric; lookup::Outcome::ALL.len()],
+    cached: Metric,
+    refused: [Metric; 2],
 }
 
 /// The metrics of one region, in the order of the enums' variants.
 #[derive(Default)]
 struct RegionMetrics {
     decisions: [Metric; Reason::ALL.len()],
-    probes: [Metric; 8],
+    probes: [Metric; Outcome::ALL.len()],
     transitions: [Metric; 3],
     health: Metric,
 }
@@ -65,21 +71,43 @@ impl Telemetry {
         let reason = decision.reason;
         match decision.region.and_then(|region| self.of(region)) {
             Some((name, metrics)) => {
-                count(&metrics.decisions, reason as usize, || format!("decisions.{name}.{}", reason.name()))
+                count(&metrics.decisions, Some(reason as usize), || format!("decisions.{name}.{}", reason.name()))
             }
             None => self.rejected.increment(|| format!("decisions.none.{}", reason.name())),
         }
     }
 
-    /// A request came whose client's place is not known.
-    pub(super) fn unlocated(&self, why: Unlocated) {
-        count(&self.unlocated, why as usize, || format!("unlocated.{}", why.name()));
+    /// A request's headers were read.
+    pub(super) fn read(&self, reading: &Reading<'_>) {
+        if !reading.untrusted.is_empty() {
+            self.untrusted.increment(|| "geoHeaders.untrusted".to_owned());
+        }
+        if reading.malformed {
+            self.invalid.increment(|| "geoHeaders.invalid".to_owned());
+        }
+    }
+
+    /// A lookup ended.
+    pub(super) fn looked_up(&self, outcome: lookup::Outcome) {
+        let index = lookup::Outcome::ALL.iter().position(|other| *other == outcome);
+        count(&self.lookups, index, || format!("lookups.{}", outcome.name()));
+    }
+
+    /// An answer was there already.
+    pub(super) fn cached(&self) {
+        self.cached.increment(|| "lookups.cached".to_owned());
+    }
+
+    /// A request went on without a lookup.
+    pub(super) fn not_looked_up(&self, why: Refusal) {
+        count(&self.refused, Some(why as usize), || format!("lookups.{}", why.name()));
     }
 
     /// A probe ended.
     pub(super) fn probed(&self, region: RegionId, outcome: Outcome) {
         if let Some((name, metrics)) = self.of(region) {
-            count(&metrics.probes, outcome as usize, || format!("probes.{name}.{}", outcome.name()));
+            let index = Outcome::ALL.iter().position(|other| *other == outcome);
+            count(&metrics.probes, index, || format!("probes.{name}.{}", outcome.name()));
         }
     }
 
@@ -88,7 +116,7 @@ impl Telemetry {
         if let Some((name, metrics)) = self.of(region) {
             // A warning in both directions: Istio shows nothing below it, and a recovery matters as much as a failure.
             log::warn!("greatcircle event=health region={name} from={} to={} cause={cause}", from.name(), to.name());
-            count(&metrics.transitions, to as usize, || format!("transitions.{name}.{}", to.name()));
+            count(&metrics.transitions, Some(to as usize), || format!("transitions.{name}.{}", to.name()));
         }
     }
 
@@ -116,8 +144,8 @@ impl Telemetry {
     }
 }
 
-fn count(metrics: &[Metric], index: usize, name: impl FnOnce() -> String) {
-    if let Some(metric) = metrics.get(index) {
+fn count(metrics: &[Metric], index: Option<usize>, name: impl FnOnce() -> String) {
+    if let Some(metric) = index.and_then(|index| metrics.get(index)) {
         metric.increment(name);
     }
 }

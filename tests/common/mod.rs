@@ -5,10 +5,11 @@
 pub(crate) mod process;
 pub(crate) mod simulation;
 
+use greatcircle::call::{Failure, Request};
 use greatcircle::geo::Coordinates;
 use greatcircle::health::{Health, Thresholds};
 use greatcircle::health_table::{HealthTable, HealthView, Instance};
-use greatcircle::probe::{Check, Expected, Outcome, Request};
+use greatcircle::probe::{Check, Expected, Outcome};
 use greatcircle::prober::{InFlight, Plan, Prober};
 use greatcircle::region::{Region, Regions};
 use greatcircle::time::Timestamp;
@@ -83,7 +84,7 @@ pub(crate) fn view(regions: &Regions, health: &[Health], unknown_is_up: bool) ->
     for ((region, _), health) in regions.iter().zip(health) {
         let outcome = match health {
             Health::Up => Outcome::Success,
-            Health::Down => Outcome::Refused,
+            Health::Down => Outcome::Failed(Failure::Refused),
             Health::Unknown => continue,
         };
         plan.settle(&mut table, InFlight { region, sent: after(ms(0)) }, outcome, after(ms(0)));

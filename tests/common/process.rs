@@ -2,6 +2,7 @@
 
 use super::simulation::{Answers, Simulation};
 use super::{check, ms, plan, regions_in_a_row};
+use greatcircle::call::Failure;
 use greatcircle::health::Thresholds;
 use greatcircle::probe::{Check, Outcome};
 use proptest::collection::vec;
@@ -62,8 +63,8 @@ pub(crate) fn moody(timeout: Duration, seed: u64) -> Answers {
     Box::new(move |region, at| {
         let dice = (at.as_micros() as u64 ^ seed ^ region as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
         match dice % 8 {
-            0 | 1 => (Outcome::Timeout, timeout),
-            2 => (Outcome::Refused, ms(0)),
+            0 | 1 => (Outcome::Failed(Failure::Timeout), timeout),
+            2 => (Outcome::Failed(Failure::Refused), ms(0)),
             part => (Outcome::Success, timeout * part as u32 / 8),
         }
     })

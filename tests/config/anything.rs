@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
 
 /// What values of a configuration look like, right and wrong ones.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 32] = [
     "",
     " ",
     "eu-west",
@@ -29,6 +29,14 @@ const TEXTS: [&str; 24] = [
     "18446744073709551615y",
     "10.0.0.0/8",
     "::/0",
+    "10.1.2.3/16",
+    "::ffff:10.0.0.0/104",
+    "cloudflare",
+    "akamai",
+    "DE",
+    "/{ip}/json",
+    "/loc",
+    "/~2",
     "x-geo-latitude",
     "NaN",
     "\r\n\0",

@@ -41,6 +41,7 @@ const FIELDS: &str = "
     clientLocation.headers.latitude
     clientLocation.headers.longitude
     clientLocation.headers.position
+    clientLocation.headers.edgescape
     clientLocation.countryHeader
     clientLocation.trust
     clientLocation.trust.any
@@ -62,6 +63,7 @@ const FIELDS: &str = "
     clientLocation.lookup.latitude
     clientLocation.lookup.longitude
     clientLocation.lookup.country
+    clientLocation.lookup.address
     clientLocation.lookup.cache
     clientLocation.lookup.cache.entries
     clientLocation.lookup.cache.ttl

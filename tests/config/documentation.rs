@@ -1,14 +1,18 @@
 //! docs/configuration.md says what the code does: its examples are read, its tables are held against the contract.
 
 use crate::{contract, files, in_repository, messages, minimal};
-use greatcircle::client::Unlocated;
+use greatcircle::client::Via;
+use greatcircle::client::lookup;
+use greatcircle::client::lookup::desk::Refusal;
+use greatcircle::client::presets::Preset;
 use greatcircle::config::Config;
 use greatcircle::geo::Coordinates;
 use greatcircle::health::Health;
 use greatcircle::health_table::HealthTable;
 use greatcircle::probe::Outcome;
 use greatcircle::prober::Plan;
-use greatcircle::steering::{Origin, Reason, steer};
+use greatcircle::record::Record;
+use greatcircle::steering::{Reason, steer};
 use greatcircle::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -20,6 +24,10 @@ fn reference() -> String {
 /// The JSON examples of a text.
 fn examples(text: &str) -> Vec<&str> {
     text.split("```json\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect()
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(in_repository("README.md")).unwrap()
 }
 
 /// A part of the reference by its heading, up to the next one.
@@ -46,34 +54,59 @@ fn every_example_is_a_valid_configuration() {
 
 #[test]
 fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva() {
-    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let readme = readme();
     let [example] = examples(&readme)[..] else { panic!("one example") };
     let config = Config::from_json(example.as_bytes(), None).unwrap();
     let plan = Plan::new(&config.regions, &config.checks, Timestamp::default());
     let nothing_known = HealthTable::default().view(plan.checks(), Timestamp::default());
-    let geneva = Origin::Client(Coordinates::new(46.2, 6.14).unwrap());
-    let decision = steer(geneva, &config.regions, &nothing_known, config.when_all_down);
+    let headers = [("x-geo-latitude", "46.2"), ("x-geo-longitude", "6.14"), ("x-forwarded-for", "192.0.2.7")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
+    let location = config.client.read(&headers, None).location;
+    assert_eq!(location.place, Coordinates::new(46.2, 6.14).ok());
+    let decision = steer(location.origin(), &config.regions, &nothing_known, config.when_all_down);
     let region = config.regions.get(decision.region.unwrap()).unwrap().name();
+    let record = Record { decision: &decision, region, location: &location };
     for (header, value) in [
         (&config.output.region_header, region.to_owned()),
-        (config.output.decision_header.as_ref().unwrap(), decision.record(region).to_string()),
+        (config.output.decision_header.as_ref().unwrap(), record.to_string()),
     ] {
         assert!(readme.contains(&format!("\n{header}: {value}\n")), "{header}: {value}");
     }
 }
 
 #[test]
+fn the_readme_shows_the_files_of_the_four_chains() {
+    let readme = readme();
+    for chain in ["cdn", "load-balancer", "direct", "gateway"] {
+        let file = std::fs::read_to_string(in_repository(&format!("envoy/chains/{chain}.yaml"))).unwrap();
+        let is_head = |line: &&str| line.starts_with('#') || line.is_empty();
+        let body = file.lines().skip_while(is_head).collect::<Vec<_>>().join("\n");
+        assert!(readme.contains(&format!("\n```yaml\n{body}\n```\n")), "{chain}.yaml is not shown");
+
+        // YAML as it is, the filter's part is JSON as the filter takes it.
+        let (_, filter) = body.split_once("\ngreatcircle:\n").unwrap();
+        let mut document = minimal();
+        let filter: Value = serde_json::from_str(filter).unwrap();
+        document.as_object_mut().unwrap().extend(filter.as_object().unwrap().clone());
+        assert_eq!(crate::messages_of(&document), Vec::<String>::new(), "{chain}.yaml");
+    }
+}
+
+#[test]
 fn the_defaults_written_out_are_the_defaults() {
     let section = section(&reference(), "Every default, written out");
-    let [example] = examples(&section)[..] else { panic!("one example") };
+    let [example, with_lookup] = examples(&section)[..] else { panic!("two examples") };
     let parse = |json: &str| Config::from_json(json.as_bytes(), None).unwrap();
     assert_eq!(parse(example), parse(&minimal().to_string()));
+    let mut lookup = minimal();
+    lookup["clientLocation"]["lookup"]["cluster"] = "ipinfo".into();
+    assert_eq!(parse(with_lookup), parse(&lookup.to_string()));
 
-    // Nothing is left out: what the example does not have are the other forms of a field that it has.
-    let example: Value = serde_json::from_str(example).unwrap();
+    // Nothing is left out: what the examples do not have are the other forms of a field that they have.
+    let examples = [example, with_lookup].map(|json| serde_json::from_str::<Value>(json).unwrap());
     let has = |field: &&str| {
         let pointer = format!("/{}", field.replace("[]", "/0").replace('.', "/"));
-        example.pointer(&pointer).is_some()
+        examples.iter().any(|example| example.pointer(&pointer).is_some())
     };
     let not_supported_yet = self::section(&reference(), "Not supported yet");
     let supported = contract::fields().into_iter().filter(|field| !rows(&not_supported_yet).contains(field));
@@ -81,15 +114,38 @@ fn the_defaults_written_out_are_the_defaults() {
     let other_forms = [
         "localRegion",
         "clientLocation.headers.position",
+        "clientLocation.headers.edgescape",
         "clientLocation.trust.any",
         "clientLocation.trust.peers",
         "clientLocation.trust.header",
         "clientLocation.trust.equals",
+        "clientLocation.networks[].cidr",
+        "clientLocation.networks[].latitude",
+        "clientLocation.networks[].longitude",
+        "clientLocation.networks[].country",
+        "clientLocation.lookup.latitude",
+        "clientLocation.lookup.longitude",
         "clientLocation.fallback.latitude",
         "clientLocation.fallback.longitude",
         "steering.whenAllDown.region",
     ];
     assert_eq!(left_out, other_forms);
+}
+
+#[test]
+fn every_preset_has_a_row_with_its_headers() {
+    let section = section(&reference(), "Client location");
+    for (name, preset) in Preset::ALL {
+        let row = section.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row for {name}"));
+        let headers = preset.headers();
+        for header in headers.names() {
+            assert!(row.contains(&format!("`{header}`")), "{name}: {header}");
+        }
+        for unknown in headers.unknown {
+            assert!(row.contains(&format!("{unknown:.1}")), "{name}: {unknown}");
+        }
+    }
 }
 
 #[test]
@@ -123,35 +179,40 @@ fn the_list_of_what_is_not_supported_yet_is_honest() {
 fn every_name_that_can_be_observed_is_explained() {
     let reference = reference();
     let reasons = Reason::ALL.map(Reason::name);
+    let via = [Via::Network, Via::Headers, Via::Lookup, Via::Country, Via::Fallback, Via::Nothing].map(Via::name);
     let health = [Health::Down, Health::Up, Health::Unknown].map(Health::name);
-    let unlocated = [Unlocated::Missing, Unlocated::Invalid, Unlocated::Untrusted].map(Unlocated::name);
-    let outcomes = [
-        Outcome::Success,
-        Outcome::Status,
-        Outcome::Body,
-        Outcome::Timeout,
-        Outcome::Refused,
-        Outcome::Reset,
-        Outcome::NoHost,
-        Outcome::NoCluster,
-    ]
-    .map(Outcome::name);
-    for name in [&reasons[..], &health, &unlocated, &outcomes].concat() {
+    let probes = Outcome::ALL.map(Outcome::name);
+    let lookups = lookup::Outcome::ALL.map(lookup::Outcome::name);
+    let refusals = [Refusal::Paused, Refusal::Busy].map(Refusal::name);
+    for name in [&reasons[..], &via, &health, &probes, &lookups, &refusals].concat() {
         assert!(reference.contains(&format!("`{name}`")), "{name}");
     }
+    // What a lookup ends with stands in the table that says what follows from it.
+    let lookup = section(&reference, "Client location");
+    for name in lookups {
+        assert!(lookup.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`"))), "{name}");
+    }
+}
 
-    // The filter itself is compiled for wasm only, so its source is read for the names of its metrics and log lines.
+/// The filter itself is compiled for wasm only, so its source is read for the names of its metrics and log lines.
+#[test]
+fn every_metric_and_every_log_line_is_explained() {
+    let reference = section(&reference(), "What can be observed");
     let source = std::fs::read_to_string(in_repository("src/filter/telemetry.rs")).unwrap();
     let events: BTreeSet<_> = source.split("event=").skip(1).filter_map(|rest| rest.split([' ', '"']).next()).collect();
     assert!(events.len() >= 6, "{events:?}");
     for event in events {
         assert!(reference.contains(&format!("greatcircle event={event} ")), "{event}");
     }
-    let metrics = source.split("|| format!(\"").skip(1).filter_map(|rest| rest.split('.').next());
-    let metrics: BTreeSet<_> = metrics.collect();
-    assert!(metrics.len() >= 5, "{metrics:?}");
+    let metrics = source.split("|| format!(\"").skip(1).chain(source.split("|| \"").skip(1));
+    let metrics: BTreeSet<_> = metrics.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(metrics.len() >= 10, "{metrics:?}");
     for metric in metrics {
-        assert!(reference.contains(&format!("wasmcustom.greatcircle.{metric}.")), "{metric}");
+        let (family, last) = (metric.split('.').next().unwrap(), metric.rsplit('.').next().unwrap());
+        let row = reference.lines().find(|line| line.starts_with(&format!("| `wasmcustom.greatcircle.{family}.")));
+        let row = row.unwrap_or_else(|| panic!("no row for {metric}"));
+        let names_it = row.contains(&format!(".{last}`")) || row.contains(&format!("`{last}`"));
+        assert!(last.starts_with('{') || names_it, "{metric} is not in {row}");
     }
 }
 
@@ -160,7 +221,7 @@ fn the_full_example_file_leaves_no_supported_field_out() {
     let path = files("valid").into_iter().find(|path| crate::stem(path) == "full").unwrap();
     let full = std::fs::read_to_string(path).unwrap();
     let unsupported = unsupported();
-    let other_forms = ["position", "any", "header", "equals"];
+    let other_forms = ["position", "edgescape", "any", "header", "equals"];
     for field in contract::fields().into_iter().filter(|field| !unsupported.contains(field)) {
         let key = field.rsplit('.').next().unwrap_or(field);
         assert!(other_forms.contains(&key) || full.contains(&format!("{key:?}:")), "{field}");

@@ -14,9 +14,18 @@ fn wrong_values() -> Vec<(String, Vec<Value>)> {
     files("wrong-values").iter().map(|path| (stem(path).to_owned(), read(path))).collect()
 }
 
-/// The minimal document with this value in a field; of a list, in its first item.
+/// The minimal document with this value in a field; of a list, in its first item. Whatever else the field's block needs is right.
 fn with(field: &str, wrong: &Value) -> Value {
     let mut document = minimal();
+    document["clientLocation"] = match field {
+        _ if field.starts_with("clientLocation.networks.") => {
+            json!({"networks": [{"cidr": "10.1.0.0/16", "latitude": 50.1, "longitude": 8.7}]})
+        }
+        "clientLocation.lookup.latitude" => json!({"lookup": {"cluster": "ipinfo", "longitude": "/lon"}}),
+        "clientLocation.lookup.longitude" => json!({"lookup": {"cluster": "ipinfo", "latitude": "/lat"}}),
+        _ if field.starts_with("clientLocation.lookup.") => json!({"lookup": {"cluster": "ipinfo"}}),
+        _ => json!({}),
+    };
     let mut place = &mut document;
     for key in field.split('.') {
         if place.is_array() {
@@ -160,6 +169,15 @@ fn an_expected_body_has_at_most_4096_bytes() {
     assert_eq!(refused.len(), 1);
     assert_is_message(&refused[0]);
     assert!(refused[0].ends_with("expected a text of at most 4096 bytes"), "{refused:?}");
+}
+
+#[test]
+fn a_thousand_wrong_networks_are_named_one_by_one() {
+    let network = |index| json!({"cidr": format!("10.0.0.{index}/8"), "latitude": 50.1, "longitude": 8.7});
+    let networks: Vec<_> = (256..1256).map(network).collect();
+    let refused = messages_of(&with("clientLocation.networks", &networks.into()));
+    assert_eq!(refused.len(), 1000);
+    refused.iter().for_each(|message| assert_is_message(message));
 }
 
 #[test]

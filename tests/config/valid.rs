@@ -1,39 +1,44 @@
 //! What is accepted, and what comes of it.
 
+use crate::locating::site;
 use crate::{files, messages, minimal, stem};
-use greatcircle::client::{GeoHeaders, Trust};
+use greatcircle::call::Request;
+use greatcircle::client::headers::{GeoHeaders, Position};
+use greatcircle::client::lookup::Cache;
+use greatcircle::client::presets::Preset;
+use greatcircle::client::trust::Trust;
 use greatcircle::config::Config;
 use greatcircle::geo::Coordinates;
 use greatcircle::health::Thresholds;
-use greatcircle::probe::{Check, Request};
+use greatcircle::probe::Check;
 use greatcircle::region::RegionId;
-use greatcircle::steering::{Origin, WhenAllDown};
+use greatcircle::steering::WhenAllDown;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
-const MS: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The configuration of a file in `config/valid/`.
-fn of(file: &str) -> Config {
+pub(crate) fn of(file: &str) -> Config {
     let path = files("valid").into_iter().find(|path| stem(path) == file).unwrap();
     Config::from_json(&std::fs::read(path).unwrap(), None).unwrap()
 }
 
 /// The minimal document with this section.
-fn with(section: &str, value: Value) -> Config {
+pub(crate) fn with(section: &str, value: Value) -> Config {
     let mut document = minimal();
     document[section] = value;
     parse(&document, None)
 }
 
-fn parse(document: &Value, node_region: Option<&str>) -> Config {
+pub(crate) fn parse(document: &Value, node_region: Option<&str>) -> Config {
     Config::from_json(document.to_string().as_bytes(), node_region).unwrap()
 }
 
 /// Two regions, and whatever else is given.
-fn two_regions(further: &Value) -> Value {
+pub(crate) fn two_regions(further: &Value) -> Value {
     let mut document = json!({"regions": [
         {"name": "eu-west", "latitude": 53.35, "longitude": -6.26},
         {"name": "us-east", "latitude": 39.04, "longitude": -77.49},
@@ -46,12 +51,16 @@ fn name(config: &Config, region: Option<RegionId>) -> Option<&str> {
     region.and_then(|region| config.regions.get(region)).map(|region| region.name())
 }
 
-fn place(latitude: f64, longitude: f64) -> Coordinates {
+pub(crate) fn place(latitude: f64, longitude: f64) -> Coordinates {
     Coordinates::new(latitude, longitude).unwrap()
 }
 
-fn texts(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn texts(headers: &[(&str, &str)]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(crate) fn pair(latitude: &str, longitude: &str) -> Position {
+    Position::Pair { latitude: latitude.into(), longitude: longitude.into() }
 }
 
 /// The durations of a check: interval, edge interval, timeout, time until it is stale.
@@ -70,7 +79,6 @@ fn every_valid_document_is_accepted() {
 fn regions_alone_are_enough() {
     let config = of("minimal");
     assert_eq!(config.local_region, None);
-    assert_eq!(config.fallback, Origin::Nowhere);
     assert_eq!(config.when_all_down, WhenAllDown::Nearest);
 
     let [check] = &config.checks[..] else { panic!("one region, one check") };
@@ -87,8 +95,11 @@ fn regions_alone_are_enough() {
     assert_eq!(check.thresholds, Thresholds { down_after: 3, clear_after: 3, up_after: 3 });
     assert!(check.unknown_is_up);
 
-    let geo = GeoHeaders::Pair { latitude: "x-geo-latitude".into(), longitude: "x-geo-longitude".into() };
+    let position = pair("x-geo-latitude", "x-geo-longitude");
+    let geo = GeoHeaders { position, country: Some("x-geo-country".into()), unknown: &[] };
     assert_eq!((config.client.headers, config.client.trust), (geo, Trust::Nobody));
+    assert!(config.client.networks.is_empty());
+    assert_eq!((config.client.lookup, config.client.fallback), (None, None));
     assert_eq!(config.output.region_header, "x-greatcircle-region");
     assert_eq!(config.output.decision_header.as_deref(), Some("x-greatcircle-decision"));
     assert_eq!(config.output.response_header, None);
@@ -119,10 +130,14 @@ fn every_supported_field_has_its_effect() {
         assert!(!check.unknown_is_up);
     }
 
-    let geo = GeoHeaders::Pair { latitude: "x-lat".into(), longitude: "x-lon".into() };
+    let position = pair("client-geo-latitude", "x-lon");
+    let geo = GeoHeaders { position, country: Some("x-country".into()), ..Preset::Fastly.headers() };
     let peers = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32"].map(|network| network.parse().unwrap());
-    assert_eq!((config.client.headers, config.client.trust), (geo, Trust::Peers(peers.to_vec())));
-    assert_eq!(config.fallback, Origin::Fallback(place(46.0, 6.14)));
+    assert_eq!((&config.client.headers, &config.client.trust), (&geo, &Trust::Peers(peers.to_vec())));
+    assert_eq!(config.client.fallback, Some(place(46.0, 6.14)));
+    assert_eq!(site(&config, "10.1.2.3"), Some((place(50.11, 8.68), Some("DE".into()))));
+    assert_eq!(site(&config, "2001:db8:1:2::3"), Some((place(53.0, -6.26), None)));
+    assert_eq!(site(&config, "10.2.0.1"), None);
     assert_eq!(config.when_all_down, WhenAllDown::Region(config.regions.find("ap-south").unwrap()));
     assert_eq!(config.output.region_header, "x-region");
     assert_eq!(config.output.decision_header.as_deref(), Some("x-decision"));
@@ -153,8 +168,25 @@ fn the_last_valid_value_of_a_range_is_valid() {
     assert_eq!(times(check), [100 * MS, 100 * MS, 99 * MS, 200 * MS]);
     assert_eq!(check.thresholds, Thresholds { down_after: 1000, clear_after: 1, up_after: 1000 });
     assert_eq!(times(&config.checks[2]), [DAY, 100 * MS, 99 * MS, 7 * DAY]);
-    assert_eq!(config.client.headers, GeoHeaders::Position("!#$%&'*+-.^_`|~".into()));
-    assert_eq!(config.client.trust, Trust::Nobody);
+    let geo = GeoHeaders { position: Position::One("!#$%&'*+-.^_`|~".into()), country: Some("x".into()), unknown: &[] };
+    assert_eq!((&config.client.headers, &config.client.trust), (&geo, &Trust::Nobody));
+    for (address, expected) in [
+        ("0.0.0.0", place(90.0, 180.0)),
+        ("255.255.255.254", place(90.0, 180.0)),
+        ("255.255.255.255", place(-90.0, -180.0)),
+        ("::", place(0.0, 0.0001)),
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", place(0.0001, 0.0)),
+    ] {
+        assert_eq!(site(&config, address), Some((expected, None)), "{address}");
+    }
+    let lookup = config.client.lookup.unwrap();
+    assert_eq!(lookup.request.path, "/{ip}{ip}");
+    assert_eq!(lookup.timeout, 10 * SECOND);
+    let year = Duration::from_secs(31_557_600);
+    assert_eq!(
+        lookup.cache,
+        Cache { entries: 1_000_000, ttl: year, negative_ttl: SECOND, prefix_v4: 8, prefix_v6: 128 }
+    );
     assert_eq!(config.output.decision_header, None);
     // Requests and answers are different places, so one name may serve both.
     assert_eq!(config.output.response_header.as_deref(), Some("x-greatcircle-region"));
@@ -214,43 +246,6 @@ fn the_local_region_is_the_configured_one_or_the_nodes() {
         let further = configured.map_or(json!({}), |name| json!({"localRegion": name}));
         let config = parse(&two_regions(&further), node);
         assert_eq!(name(&config, config.local_region), local, "{configured:?} {node:?}");
-    }
-}
-
-#[test]
-fn the_fallback_is_the_local_region_or_a_place_or_nowhere() {
-    let (us_east, geneva) = (Origin::Fallback(place(39.04, -77.49)), Origin::Fallback(place(46.2, 6.14)));
-    let at_geneva = json!({"latitude": 46.2, "longitude": 6.14});
-    for (fallback, node, expected) in [
-        (None, None, Origin::Nowhere),
-        (None, Some("us-east"), us_east),
-        (None, Some("mars-north"), Origin::Nowhere),
-        (Some(json!("localRegion")), Some("us-east"), us_east),
-        (Some(json!("localRegion")), None, Origin::Nowhere),
-        (Some(at_geneva.clone()), Some("us-east"), geneva),
-        (Some(at_geneva), None, geneva),
-    ] {
-        let location = fallback.as_ref().map_or(json!({}), |fallback| json!({"fallback": fallback}));
-        let config = parse(&two_regions(&json!({"clientLocation": location})), node);
-        assert_eq!(config.fallback, expected, "{fallback:?} {node:?}");
-    }
-}
-
-#[test]
-fn whom_to_believe() {
-    let network = |text: &str| text.parse().unwrap();
-    for (trust, expected) in [
-        (json!({}), Trust::Nobody),
-        (json!({"any": false}), Trust::Nobody),
-        (json!({"any": true}), Trust::Anyone),
-        (json!({"peers": ["10.0.0.1"]}), Trust::Peers(vec![network("10.0.0.1/32")])),
-        (json!({"peers": ["::1", "10.0.0.0/8"]}), Trust::Peers(vec![network("::1/128"), network("10.0.0.0/8")])),
-        (
-            json!({"header": "X-Edge-Auth", "equals": "a b; Ünï"}),
-            Trust::Secret { header: "x-edge-auth".into(), equals: "a b; Ünï".into() },
-        ),
-    ] {
-        assert_eq!(with("clientLocation", json!({"trust": trust})).client.trust, expected, "{trust}");
     }
 }
 
