@@ -3,6 +3,7 @@
 //! The file's first leaf cluster and first aggregate are the patterns for every region of a world. Must never know:
 //! processes and ports in use; it turns values into values.
 
+use crate::patch::merge;
 use crate::places::{Place, kilometres};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -180,6 +181,15 @@ impl Bootstrap {
         &self.filter
     }
 
+    /// How many load balancers in front of the gateway are believed when they tell the client's address.
+    ///
+    /// # Errors
+    /// If the file has no listener.
+    pub fn with_trusted_hops(mut self, hops: u32) -> Result<Self> {
+        at(gateway(&mut self.envoy)?, HTTP_CONNECTION_MANAGER)?["xff_num_trusted_hops"] = hops.into();
+        Ok(self)
+    }
+
     /// Loads the filter from this file.
     ///
     /// # Errors
@@ -238,24 +248,6 @@ impl Bootstrap {
     }
 }
 
-/// RFC 7386: objects merge, `null` removes, anything else replaces.
-pub fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (key, value) in patch {
-        match (value, target.as_object_mut()) {
-            (Value::Null, Some(target)) => drop(target.remove(key)),
-            (value, Some(target)) => merge(target.entry(key).or_insert(Value::Null), value),
-            (_, None) => {}
-        }
-    }
-}
-
 fn configure(listener: &mut Value, filter: &Value) -> Result<()> {
     *at(http_filter(listener)?, &format!("{PLUGIN}/configuration/value"))? = filter.to_string().into();
     Ok(())
@@ -296,12 +288,5 @@ mod tests {
         let clusters = bootstrap.envoy["static_resources"]["clusters"].as_array().unwrap();
         let suva = clusters.iter().find(|cluster| cluster["name"] == "d").unwrap();
         assert_eq!(suva.pointer(LADDER).unwrap(), &json!(["region-d", "region-c", "region-b", "region-a"]));
-    }
-
-    #[test]
-    fn a_patch_merges_replaces_and_removes() {
-        let mut value = json!({"a": {"b": 1, "c": 2}, "d": [1, 2]});
-        merge(&mut value, &json!({"a": {"b": null, "e": {"f": 3}}, "d": [4]}));
-        assert_eq!(value, json!({"a": {"c": 2, "e": {"f": 3}}, "d": [4]}));
     }
 }

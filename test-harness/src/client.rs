@@ -9,13 +9,15 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The header in which a client's latitude travels.
 pub const LATITUDE: &str = "x-geo-latitude";
 /// The header in which a client's longitude travels.
 pub const LONGITUDE: &str = "x-geo-longitude";
+/// The header in which a load balancer in front of the gateway tells the client's address.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Longer than any route timeout: what exceeds it is a defect of the gateway.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,6 +49,17 @@ impl Client {
     /// The same client in this place: its geo headers say so.
     pub fn from(mut self, place: Place) -> Self {
         self.headers.extend(geo_headers(place));
+        self
+    }
+
+    /// The same client at this address, which a load balancer in front of the gateway vouches for: see
+    /// [`Plan::trusted_hops`](crate::plan::Plan::trusted_hops).
+    ///
+    /// # Panics
+    /// If it is no address.
+    #[track_caller]
+    pub fn at(mut self, address: &str) -> Self {
+        self.headers.extend(forwarded_for(address.parse().expect("an address")));
         self
     }
 
@@ -143,6 +156,11 @@ pub(crate) fn geo_headers(place: Place) -> HeaderMap {
         (HeaderName::from_static(LATITUDE), degrees(place.latitude)),
         (HeaderName::from_static(LONGITUDE), degrees(place.longitude)),
     ])
+}
+
+pub(crate) fn forwarded_for(address: IpAddr) -> HeaderMap {
+    let address = HeaderValue::from_str(&address.to_string()).expect("an address is text");
+    HeaderMap::from_iter([(HeaderName::from_static(FORWARDED_FOR), address)])
 }
 
 pub(crate) fn region_of(headers: &HeaderMap) -> Option<String> {

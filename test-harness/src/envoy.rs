@@ -5,6 +5,7 @@
 
 use crate::bootstrap::repository;
 use crate::eventually::{LIMIT, within};
+use crate::memory::{self, Memory};
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::blocking::Client;
 use serde_json::Value;
@@ -145,7 +146,17 @@ impl Envoy {
         }
     }
 
-    /// The process id, for what is measured from outside (memory, CPU time).
+    /// How much memory it has now.
+    ///
+    /// # Panics
+    /// If it is gone.
+    #[track_caller]
+    pub fn memory(&self) -> Memory {
+        let resident = memory::resident(self.process_id()).unwrap_or_else(|error| panic!("{error:#}"));
+        Memory { resident, allocated: self.stat("server.memory_allocated").unwrap_or_default() }
+    }
+
+    /// The process id, for what is measured from outside (CPU time).
     pub fn process_id(&self) -> u32 {
         self.process.id()
     }

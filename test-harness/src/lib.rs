@@ -1,4 +1,5 @@
-//! What proves greatcircle: a real Envoy, regions that fail on command, clients from cities, and load.
+//! What proves greatcircle: a real Envoy, regions and a lookup service that fail on command, clients from
+//! cities, and load.
 //!
 //! In reading order:
 //! - [`places`]: where things are on Earth
@@ -6,26 +7,38 @@
 //! - [`world`]: the regions and the gateway, running
 //! - [`client`]: requests from a city, and what the region saw of them
 //! - [`load`]: requests at a steady rate, and what became of each
+//! - [`addresses`]: addresses for many clients
 //! - [`region`]: a region's process and its faults
+//! - [`lookup`]: a service that knows where addresses are, and its faults
 //! - [`envoy`]: the gateway's process: statistics, log, configuration
+//! - [`memory`]: how much memory it has
 //! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
 //! - [`discovery`]: configuration that changes while Envoy runs
 //! - [`mod@eventually`]: waiting for a condition
 
+pub mod addresses;
+mod bodies;
 pub mod bootstrap;
 pub mod client;
 pub mod discovery;
 pub mod envoy;
 pub mod eventually;
+mod listening;
 pub mod load;
+pub mod lookup;
+pub mod memory;
+mod patch;
 pub mod places;
 pub mod plan;
 pub mod region;
 pub mod world;
 
+pub use addresses::Addresses;
 pub use client::{Client, Response};
 pub use eventually::{eventually, eventually_equals};
 pub use load::{Load, Report};
+pub use lookup::LookupService;
+pub use memory::Memory;
 pub use places::Place;
 pub use region::{Fault, Region};
 pub use world::World;

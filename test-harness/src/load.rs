@@ -1,9 +1,10 @@
-//! Load: requests at a steady rate, whatever becomes of the earlier ones, and a report of what became of each.
+//! Load: requests at a steady rate or all at once, whatever becomes of the earlier ones, and a report of what became of each.
 //!
 //! Open loop on purpose: clients of a real gateway do not wait for each other, so a region that hangs must not make the
 //! load go away. Must never know: which region is right.
 
-use crate::client::{PATIENCE, decision_in, geo_headers, region_of};
+use crate::addresses::Addresses;
+use crate::client::{PATIENCE, decision_in, forwarded_for, geo_headers, region_of};
 use crate::places::Place;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -20,18 +21,35 @@ pub struct Load {
     gateway: SocketAddr,
     headers: HeaderMap,
     path: String,
-    rate: u32,
+    pace: Pace,
+    addresses: Option<Addresses>,
+}
+
+/// When requests are sent.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// So many per second.
+    Rate(u32),
+    /// So many at once, and no more.
+    Burst(usize),
 }
 
 impl Load {
     /// 100 GETs of `/` per second for this gateway, from nowhere in particular.
     pub fn on(gateway: SocketAddr) -> Self {
-        Self { gateway, headers: HeaderMap::new(), path: "/".into(), rate: 100 }
+        Self { gateway, headers: HeaderMap::new(), path: "/".into(), pace: Pace::Rate(100), addresses: None }
     }
 
     /// Every client is here.
     pub fn from(mut self, place: Place) -> Self {
         self.headers.extend(geo_headers(place));
+        self
+    }
+
+    /// Each request comes from the next of these addresses, which a load balancer in front of the gateway vouches for: see
+    /// [`Plan::trusted_hops`](crate::plan::Plan::trusted_hops).
+    pub fn at(mut self, addresses: Addresses) -> Self {
+        self.addresses = Some(addresses);
         self
     }
 
@@ -43,11 +61,17 @@ impl Load {
 
     /// Requests per second.
     pub fn rate(mut self, rate: u32) -> Self {
-        self.rate = rate;
+        self.pace = Pace::Rate(rate);
         self
     }
 
-    /// Starts; returns when the first request was answered or failed.
+    /// So many requests at once instead of a rate, each on a connection of its own.
+    pub fn burst(mut self, requests: usize) -> Self {
+        self.pace = Pace::Burst(requests);
+        self
+    }
+
+    /// Starts; returns when the first request was answered or failed, or, for a burst, at once.
     ///
     /// # Panics
     /// If there is no thread or no HTTP client to be had.
@@ -63,21 +87,28 @@ impl Load {
         Running { start, stop, thread }
     }
 
-    async fn run(self, start: Instant, mut stopped: oneshot::Receiver<()>, begun: mpsc::Sender<()>) -> Vec<Sample> {
+    async fn run(mut self, start: Instant, mut stopped: oneshot::Receiver<()>, begun: mpsc::Sender<()>) -> Vec<Sample> {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
         let url = format!("http://{}{}", self.gateway, self.path);
-        let mut ticks = interval(Duration::from_secs(1) / self.rate.max(1));
+        let pace = self.pace;
+        let mut next = || sample(start, http.get(&url).headers(self.next_headers()));
+        let (mut requests, mut samples) = (JoinSet::new(), Vec::new());
+        let rate = match pace {
+            Pace::Rate(rate) => rate.max(1),
+            Pace::Burst(count) => {
+                (0..count).for_each(|_| drop(requests.spawn(next())));
+                let _ = begun.send(());
+                0
+            }
+        };
+        let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
         // A late tick is made up for: the rate is a promise.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let (mut requests, mut samples) = (JoinSet::new(), Vec::new());
         loop {
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                _ = ticks.tick() => {
-                    let request = http.get(&url).headers(self.headers.clone());
-                    requests.spawn(sample(start, request));
-                }
+                _ = ticks.tick(), if rate > 0 => drop(requests.spawn(next())),
                 Some(Ok(sample)) = requests.join_next() => {
                     let _ = begun.send(());
                     samples.push(sample);
@@ -87,6 +118,14 @@ impl Load {
         samples.extend(requests.join_all().await);
         samples.sort_by_key(|sample| sample.at);
         samples
+    }
+
+    fn next_headers(&mut self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(address) = self.addresses.as_mut().and_then(Iterator::next) {
+            headers.extend(forwarded_for(address.into()));
+        }
+        headers
     }
 }
 

@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A tour: who is served where, and a region that dies under load. Then everything stays up until Ctrl-C.
+    /// A tour: who is served where, who is believed, and a region that dies under load. Then everything stays up until Ctrl-C.
     Demo {
         /// Ends after the tour. The exit status is 0 only if everything it showed was right.
         #[arg(long)]

@@ -5,12 +5,17 @@
 use crate::bootstrap::{Bootstrap, RegionSpec, repository};
 use crate::discovery::{Discovered, filter_resource};
 use crate::envoy::Envoy;
+use crate::lookup::LookupService;
+use crate::patch::overlay;
 use crate::places::Place;
 use crate::region::Region;
 use crate::world::{Dynamic, World};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+
+/// The cluster of the lookup service.
+const LOOKUP: &str = "ipinfo";
 
 /// What a world will be.
 pub struct Plan {
@@ -21,6 +26,8 @@ pub struct Plan {
     workers: u32,
     ecds: bool,
     clusters: Vec<Value>,
+    trusted_hops: u32,
+    lookup: bool,
     module: PathBuf,
 }
 
@@ -34,6 +41,8 @@ impl Plan {
             workers: 2,
             ecds: false,
             clusters: Vec::new(),
+            trusted_hops: 0,
+            lookup: false,
             module: repository().join("dist/greatcircle.wasm"),
         }
     }
@@ -80,6 +89,21 @@ impl Plan {
         self
     }
 
+    /// So many load balancers stand in front of the gateway and are believed: with one of them, the last address that a client
+    /// sends in `x-forwarded-for` is its own (see [`Client::at`](crate::Client::at)). None if nothing is said.
+    pub fn trusted_hops(mut self, hops: u32) -> Self {
+        self.trusted_hops = hops;
+        self
+    }
+
+    /// Starts a lookup service ([`World::lookup`]) behind a cluster `ipinfo`, and tells the filter to ask it. `more` is merged
+    /// into the filter's `clientLocation.lookup`.
+    pub fn lookup_service(mut self, more: Value) -> Self {
+        self.lookup = true;
+        self.filter(json!({"clientLocation": {"lookup": {"cluster": LOOKUP, "authority": "ipinfo.io"}}}))
+            .filter(json!({"clientLocation": {"lookup": more}}))
+    }
+
     /// Loads this module instead of `dist/greatcircle.wasm`. A relative path counts from the root of the repository.
     pub fn module(mut self, module: impl Into<PathBuf>) -> Self {
         self.module = repository().join(module.into());
@@ -108,6 +132,8 @@ impl Plan {
         for (spec, region) in self.regions.iter_mut().zip(&regions) {
             spec.port = region.port();
         }
+        let lookup = self.lookup.then(LookupService::start).transpose()?;
+        self.clusters.extend(lookup.iter().map(|service| cluster_at(LOOKUP, service.port())));
         let own =
             self.own_region.or_else(|| Some(self.regions.first()?.name.clone())).context("a world needs a region")?;
         let bootstrap = self
@@ -115,6 +141,7 @@ impl Plan {
             .in_region(&own)
             .with_regions(&self.regions)?
             .with_clusters(self.clusters)?
+            .with_trusted_hops(self.trusted_hops)?
             .with_filter(&self.filter)
             .with_module(&self.module)?
             .on_free_ports()?;
@@ -137,6 +164,7 @@ impl Plan {
         Ok(World {
             envoy,
             regions,
+            lookup,
             filters,
             listeners,
             dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: Vec::new() }.into(),
@@ -146,29 +174,14 @@ impl Plan {
     }
 }
 
-/// One patch on top of another: like [`merge`], but keeps what a `null` says.
-fn overlay(patch: &mut Value, next: Value) {
-    match (patch, next) {
-        (Value::Object(patch), Value::Object(next)) => {
-            for (key, value) in next {
-                match patch.get_mut(&key) {
-                    Some(old) => overlay(old, value),
-                    None => drop(patch.insert(key, value)),
-                }
-            }
-        }
-        (patch, next) => *patch = next,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_later_patch_wins_and_a_null_survives() {
-        let mut patch = json!({"health": {"interval": "1s", "path": "/a"}});
-        overlay(&mut patch, json!({"health": {"interval": null, "timeout": "2s"}}));
-        assert_eq!(patch, json!({"health": {"interval": null, "path": "/a", "timeout": "2s"}}));
-    }
+/// A cluster with one host on the loopback.
+fn cluster_at(name: &str, port: u16) -> Value {
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address}}]}]);
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+    })
 }

@@ -15,12 +15,14 @@
 //!
 //! Must never know: which region should serve a client; that is what a test says.
 
-use crate::bootstrap::{Bootstrap, FILTER, GATEWAY, merge};
+use crate::bootstrap::{Bootstrap, FILTER, GATEWAY};
 use crate::client::Client;
 use crate::discovery::{Discovered, filter_resource, listener_resource};
 use crate::envoy::Envoy;
 use crate::eventually::{LIMIT, eventually, within};
 use crate::load::Load;
+use crate::lookup::LookupService;
+use crate::patch::merge;
 use crate::places::Place;
 use crate::plan::Plan;
 use crate::region::Region;
@@ -35,6 +37,7 @@ use tempfile::TempDir;
 pub struct World {
     pub(crate) envoy: Envoy,
     pub(crate) regions: Vec<Region>,
+    pub(crate) lookup: Option<LookupService>,
     pub(crate) filters: Discovered,
     pub(crate) listeners: Discovered,
     pub(crate) bootstrap: Bootstrap,
@@ -79,6 +82,15 @@ impl World {
     /// Every region, in the order of the plan.
     pub fn regions(&self) -> &[Region] {
         &self.regions
+    }
+
+    /// The lookup service.
+    ///
+    /// # Panics
+    /// If the world was planned without [`Plan::lookup_service`].
+    #[track_caller]
+    pub fn lookup(&self) -> &LookupService {
+        self.lookup.as_ref().expect("a world planned with lookup_service()")
     }
 
     /// The gateway's process.

@@ -9,10 +9,10 @@ use test_harness::{Fault, Response, World, eventually, eventually_equals, places
 fn by_default_the_nearest_region_gets_it_in_spite_of_its_probes() {
     for policy in [Value::Null, json!("nearest")] {
         let world = all_down(policy);
-        world.eventually_decides(SUVA, "region=oceania;reason=failOpen;km=3218;rank=1");
-        world.eventually_decides(GENEVA, "region=eu-west;reason=failOpen;km=1191;rank=1");
+        world.eventually_decides(SUVA, "region=oceania;reason=failOpen;km=3218;rank=1;via=headers");
+        world.eventually_decides(GENEVA, "region=eu-west;reason=failOpen;km=1191;rank=1;via=headers");
         let nowhere = world.client().get("/").decision();
-        assert_eq!(nowhere, "region=eu-west;reason=failOpen;rank=1");
+        assert_eq!(nowhere, "region=eu-west;reason=failOpen;rank=1;via=fallback");
         assert_eq!(world.client().from(SUVA).get("/").region.as_deref(), Some("oceania"));
         assert!(world.metric("decisions.oceania.failOpen") >= Some(1));
     }
@@ -21,12 +21,12 @@ fn by_default_the_nearest_region_gets_it_in_spite_of_its_probes() {
 #[test]
 fn a_region_of_last_resort_gets_it_wherever_the_client_is() {
     let world = all_down(json!({"region": "ap-northeast"}));
-    world.eventually_decides(SUVA, "region=ap-northeast;reason=failOpen;km=7243;rank=2");
-    world.eventually_decides(TOKYO, "region=ap-northeast;reason=failOpen;km=0;rank=1");
+    world.eventually_decides(SUVA, "region=ap-northeast;reason=failOpen;km=7243;rank=2;via=headers");
+    world.eventually_decides(TOKYO, "region=ap-northeast;reason=failOpen;km=0;rank=1;via=headers");
     assert_eq!(world.client().from(SUVA).get("/").region.as_deref(), Some("ap-northeast"));
     // As long as any other region is up, it is one of many.
     world.region("eu-west").recovers();
-    world.eventually_decides(TOKYO, "region=eu-west;reason=failover;km=9585;rank=3");
+    world.eventually_decides(TOKYO, "region=eu-west;reason=failover;km=9585;rank=3;via=headers");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn it_can_be_refused_with_a_hint_when_to_come_back() {
     });
 
     world.region("eu-west").recovers();
-    world.eventually_decides(SUVA, "region=eu-west;reason=failover;km=16079;rank=3");
+    world.eventually_decides(SUVA, "region=eu-west;reason=failover;km=16079;rank=3;via=headers");
 }
 
 /// Three regions, all of them down.

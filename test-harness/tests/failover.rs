@@ -5,9 +5,9 @@ use std::time::Duration;
 use test_harness::plan::Plan;
 use test_harness::{Fault, Region, World, eventually, places::*};
 
-const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1";
-const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2";
-const TO_DUBLIN: &str = "region=eu-west;reason=failover;km=16079;rank=3";
+const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
+const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers";
+const TO_DUBLIN: &str = "region=eu-west;reason=failover;km=16079;rank=3;via=headers";
 
 /// interval + downAfter·edgeInterval + timeout of these worlds: how long probes may take to take a region away.
 const BUDGET: Duration = Duration::from_millis(500 + 3 * 200 + 400);
@@ -90,7 +90,7 @@ fn with_two_regions_down_the_third_nearest_serves() {
     world.region("oceania").restart();
     world.eventually_decides(SUVA, TO_SYDNEY);
     // To whom the dead region is the nearest, the second nearest is a failover as well.
-    world.eventually_decides(TOKYO, "region=oceania;reason=failover;km=7826;rank=2");
+    world.eventually_decides(TOKYO, "region=oceania;reason=failover;km=7826;rank=2;via=headers");
 }
 
 #[test]

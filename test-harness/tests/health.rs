@@ -5,8 +5,8 @@ use std::time::Duration;
 use test_harness::plan::Plan;
 use test_harness::{Fault, World, eventually, eventually_equals, places::*};
 
-const SUVA_TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1";
-const SUVA_TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2";
+const SUVA_TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
+const SUVA_TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers";
 
 #[test]
 fn a_gateway_with_four_workers_sends_each_region_one_probe_per_interval() {

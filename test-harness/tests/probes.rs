@@ -112,7 +112,7 @@ fn a_cluster_that_may_still_be_on_its_way_is_no_news_and_later_a_failure() {
     let health = || world.metric("region.oceania.health");
     eventually_equals("nothing known yet", Some(UNKNOWN), health);
     let served = world.client().from(SUVA).get("/").decision();
-    assert_eq!(served, "region=oceania;reason=nearest;km=3218;rank=1", "unknown counts as up");
+    assert_eq!(served, "region=oceania;reason=nearest;km=3218;rank=1;via=headers", "unknown counts as up");
 
     eventually_equals("down in the end", Some(DOWN), health);
     let log = world.envoy().log();
@@ -148,8 +148,14 @@ fn an_unknown_region_counts_as_up_or_down_as_configured() {
     eventually("an attempt at both", || {
         ["us-east", "oceania"].iter().all(|name| world.metric(&format!("probes.{name}.noCluster")) >= Some(1))
     });
-    assert_eq!(world.client().from(NEW_YORK).get("/").decision(), "region=us-east;reason=nearest;km=350;rank=1");
-    assert_eq!(world.client().from(SUVA).get("/").decision(), "region=ap-northeast;reason=failover;km=7243;rank=2");
+    assert_eq!(
+        world.client().from(NEW_YORK).get("/").decision(),
+        "region=us-east;reason=nearest;km=350;rank=1;via=headers"
+    );
+    assert_eq!(
+        world.client().from(SUVA).get("/").decision(),
+        "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers"
+    );
     assert_eq!(["us-east", "oceania"].map(|name| world.metric(&format!("region.{name}.health"))), [Some(UNKNOWN); 2]);
 }
 

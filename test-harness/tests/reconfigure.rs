@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use test_harness::plan::Plan;
 use test_harness::{World, eventually, eventually_equals, places::*};
 
-const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1";
-const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2";
+const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
+const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers";
 
 #[test]
 fn a_wrong_configuration_is_refused_with_every_problem_and_the_old_one_serves_on() {
@@ -89,14 +89,14 @@ fn a_new_region_is_probed_at_once_and_a_removed_one_is_left() {
     let regions = world.configuration()["regions"].clone();
     let with = |indexes: &[usize]| json!({"regions": indexes.iter().map(|index| &regions[index]).collect::<Vec<_>>()});
     accepted(&world, with(&[0]));
-    world.eventually_decides(SUVA, "region=eu-west;reason=nearest;km=16079;rank=1");
+    world.eventually_decides(SUVA, "region=eu-west;reason=nearest;km=16079;rank=1;via=headers");
     world.region("ap-northeast").restart();
     assert_eq!(world.region("ap-northeast").probe_count(), 0);
 
     let mut tokyo = with(&[0, 2]);
     tokyo["regions"][1]["health"] = json!({"path": "/healthz?new"}); // to be another region than the one that was there
     accepted(&world, tokyo);
-    world.eventually_decides(SUVA, "region=ap-northeast;reason=nearest;km=7243;rank=1");
+    world.eventually_decides(SUVA, "region=ap-northeast;reason=nearest;km=7243;rank=1;via=headers");
     eventually_equals("one probe", 1, || world.region("ap-northeast").probe_count());
 }
 

@@ -2,10 +2,14 @@
 //!
 //! The module of this test traps when a request asks it to (`--features trap-on-demand`); the one that is shipped cannot.
 
-use test_harness::{Response, World, eventually, places::*};
+use serde_json::json;
+use std::io::Write;
+use std::net::TcpStream;
+use test_harness::plan::Plan;
+use test_harness::{Response, World, eventually, eventually_equals, places::*};
 
-const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1";
-const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2";
+const TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
+const TO_TOKYO: &str = "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers";
 
 #[test]
 fn a_trap_costs_its_own_request_and_the_worker_heals() {
@@ -54,14 +58,42 @@ fn a_reloaded_worker_knows_what_was_known_and_learns_what_comes() {
     world.eventually_decides(SUVA, TO_TOKYO);
 }
 
+#[test]
+fn a_trap_while_requests_wait_for_a_lookup_leaves_nothing_behind() {
+    let world = trapping_plan().workers(1).trusted_hops(1).lookup_service(json!({"timeout": "10s"})).start();
+    world.lookup().knows("8.8.8.0/24", SUVA, "FJ");
+    let active = |requests| {
+        let gauge = "http.gateway.downstream_rq_active";
+        eventually_equals("requests that wait", Some(requests), || world.envoy().stat(gauge));
+    };
+    world.lookup().holds();
+    let mut waiting: Vec<_> = (0..5).map(|_| TcpStream::connect(world.address()).unwrap()).collect();
+    for stream in &mut waiting {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: gateway\r\nx-forwarded-for: 8.8.8.8\r\n\r\n").unwrap();
+    }
+    active(5);
+    assert_eq!(trap(&world).status, 503);
+    world.lookup().releases();
+    let found = format!("{};country=FJ", TO_SYDNEY.replace("headers", "lookup"));
+    eventually("a lookup by the next one", || world.client().at("8.8.8.8").get("/").decision() == found);
+    assert_eq!(world.lookup().lookup_count(), 2, "what was under way is nobody's any more");
+    // Envoy does not end what waits in a VM that has trapped: that is left to its stream_idle_timeout, or to the client.
+    active(5);
+    drop(waiting);
+    active(0);
+    assert_eq!(world.client().at("8.8.8.8").get("/").decision(), found);
+}
+
 fn trapping_world() -> World {
+    trapping_plan().workers(4).start()
+}
+
+fn trapping_plan() -> Plan {
     World::new()
         .region("eu-west", DUBLIN)
         .region("oceania", SYDNEY)
         .region("ap-northeast", TOKYO)
         .module("target/trap/greatcircle.wasm")
-        .workers(4)
-        .start()
 }
 
 fn trap(world: &World) -> Response {

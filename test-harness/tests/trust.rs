@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use test_harness::{Client, World, places::*};
 
 /// What a client in Suva gets from a gateway in Dublin that believes it …
-const BELIEVED: &str = "region=oceania;reason=nearest;km=3218;rank=1";
+const BELIEVED: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
 /// … and from one that does not.
-const IGNORED: &str = "region=eu-west;reason=noLocation;rank=1";
+const IGNORED: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
 
 #[test]
 fn nobody_is_believed_unless_the_configuration_says_so() {
@@ -15,8 +15,7 @@ fn nobody_is_believed_unless_the_configuration_says_so() {
         assert_eq!(suva(&world).get("/").decision(), IGNORED, "{trust}");
         assert_eq!(suva(&world).header("x-forwarded-for", "127.0.0.1").get("/").decision(), IGNORED, "{trust}");
         assert_eq!(world.client().get("/").decision(), IGNORED, "{trust}");
-        let counted: Vec<_> = world.metrics("unlocated.").into_iter().collect();
-        assert_eq!(counted, [("missing".into(), 1), ("untrusted".into(), 2)], "{trust}");
+        assert_eq!(world.metrics("geoHeaders."), [("untrusted".to_owned(), 2)].into(), "{trust}");
     }
 }
 
@@ -24,7 +23,7 @@ fn nobody_is_believed_unless_the_configuration_says_so() {
 fn everybody_can_be_believed() {
     let world = world(&json!({"any": true}));
     assert_eq!(suva(&world).get("/").decision(), BELIEVED);
-    assert!(world.metrics("unlocated.").is_empty());
+    assert!(world.metrics("geoHeaders.").is_empty());
 }
 
 #[test]
@@ -38,7 +37,7 @@ fn a_peer_is_believed_if_its_address_is_in_one_of_the_networks() {
     ] {
         let world = world(&json!({"peers": networks}));
         assert_eq!(suva(&world).get("/").decision(), expected, "{networks}");
-        assert_eq!(world.metric("unlocated.untrusted"), (expected == IGNORED).then_some(1), "{networks}");
+        assert_eq!(world.metric("geoHeaders.untrusted"), (expected == IGNORED).then_some(1), "{networks}");
     }
 }
 
@@ -73,7 +72,7 @@ fn a_client_cannot_pass_for_a_peer() {
         }
         let nonsense = suva(world).header_bytes("x-forwarded-for", b"\xff\xff,,");
         assert_eq!(nonsense.get("/").decision(), IGNORED, "an address that is none");
-        assert_eq!(world.metric("unlocated.untrusted"), Some(13));
+        assert_eq!(world.metric("geoHeaders.untrusted"), Some(13));
     }
 }
 
@@ -98,7 +97,7 @@ fn whoever_knows_the_secret_is_believed() {
     for values in wrong {
         assert_eq!(with(values), IGNORED, "{values:?}");
     }
-    assert_eq!(world.metrics("unlocated."), [("untrusted".to_owned(), wrong.len() as u64)].into());
+    assert_eq!(world.metrics("geoHeaders."), [("untrusted".to_owned(), wrong.len() as u64)].into());
     assert!(!world.envoy().log().contains("s3cret"), "the log keeps the secret");
 }
 

@@ -4,11 +4,13 @@
 
 use super::atlas::place_of;
 use super::gauges::healths;
+use super::internet::SECRET;
 use super::interrupt::Interrupted;
 use super::watch::Watch;
 use anyhow::Result;
 use greatcircle::health::Health;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use test_harness::places::SUVA;
 use test_harness::{Region, World};
@@ -19,14 +21,15 @@ const ABSENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Addresses, processes, and lines to paste.
-pub(super) fn invitation(world: &World) -> String {
+pub(super) fn invitation(world: &World, internet: SocketAddr) -> String {
     let (gateway, admin) = (world.address(), world.envoy().admin_address());
     let id = |region| world.region(region).process_id().map_or("PID".into(), |id| id.to_string());
     let (oceania, ap_northeast) = (id("oceania"), id("ap-northeast"));
-    let suva = format!("-H 'x-geo-latitude: {}' -H 'x-geo-longitude: {}'", SUVA.latitude, SUVA.longitude);
+    let suva = suva();
     let regions: Vec<_> = world.regions().iter().map(address).collect();
     format!(
         "   gateway       Envoy      http://{gateway}  admin http://{admin}
+   internet      Envoy      http://{internet}
 {}
 
    A client in Suva: the region answers with the request that it saw. Then the decision alone:
@@ -35,6 +38,7 @@ pub(super) fn invitation(world: &World) -> String {
        | grep -o 'region=[^\"]*'
    A client whose place is not known is served as if it stood where the gateway does:
      curl -s http://{gateway}/ | grep -o 'region=[^\"]*'
+{}
    Sydney dies, and is started again {ABSENCE:?} later; Tokyo hangs for {ABSENCE:?}:
      kill -9 {oceania}
      kill -STOP {ap_northeast}; sleep {}; kill -CONT {ap_northeast}
@@ -43,8 +47,30 @@ pub(super) fn invitation(world: &World) -> String {
 
    Ctrl-C ends Envoy and the regions. What happens to them until then:",
         regions.join("\n"),
+        on_the_internet(internet),
         ABSENCE.as_secs(),
     )
+}
+
+/// Lines to paste for clients of the gateway on the internet.
+fn on_the_internet(gateway: SocketAddr) -> String {
+    let (suva, (header, secret)) = (suva(), SECRET);
+    let decision = format!("http://{gateway}/ | grep -o 'region=[^\"]*'");
+    format!(
+        "   On the internet, by address: looked up or cached, in a network that is known, known to nobody:
+     curl -s -H 'x-forwarded-for: 45.10.20.30' {decision}
+     curl -s -H 'x-forwarded-for: 10.20.30.40' {decision}
+     curl -s -H 'x-forwarded-for: 45.1.2.3' {decision}
+   On the internet, from Suva: once through the edge, once a liar without its secret:
+     curl -s {suva} \\
+       -H '{header}: {secret}' {decision}
+     curl -s {suva} \\
+       -H 'x-forwarded-for: 45.50.60.7' {decision}"
+    )
+}
+
+fn suva() -> String {
+    format!("-H 'x-geo-latitude: {}' -H 'x-geo-longitude: {}'", SUVA.latitude, SUVA.longitude)
 }
 
 fn address(region: &Region) -> String {
@@ -119,5 +145,17 @@ impl<'w> Watched<'w> {
             Health::Down => "is down: its requests go to the next nearest region".into(),
             Health::Unknown => "is unknown".into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_to_paste_fit_the_screen() {
+        let lines = on_the_internet(([127, 0, 0, 1], 65_535).into());
+        assert!(lines.lines().all(|line| line.chars().count() <= 100), "{lines}");
+        assert_eq!(lines.matches("http://127.0.0.1:65535/ | grep -o 'region=[^\"]*'").count(), 5);
     }
 }

@@ -158,8 +158,8 @@ mod tests {
     use test_harness::load::Report;
     use test_harness::places::GENEVA;
 
-    const HOME: &str = "region=eu-central;reason=nearest;km=474;rank=1";
-    const AWAY: &str = "region=eu-west;reason=failover;km=1190;rank=2";
+    const HOME: &str = "region=eu-central;reason=nearest;km=474;rank=1;via=headers";
+    const AWAY: &str = "region=eu-west;reason=failover;km=1190;rank=2;via=headers";
 
     /// A request sent at so many milliseconds, answered 5 ms later.
     fn sent(at: u64, outcome: Result<&str, &str>, decision: &str) -> Sample {
@@ -246,12 +246,12 @@ mod tests {
             ("never left", without(AWAY, 0, 99_999), &[left, refuge]),
             (
                 "to another place",
-                with(sent(9_000, Ok("eu-north"), "region=eu-north;reason=failover;km=1700;rank=3")),
+                with(sent(9_000, Ok("eu-north"), "region=eu-north;reason=failover;km=1700;rank=3;via=headers")),
                 &[refuge],
             ),
             (
                 "for another reason",
-                with(sent(9_000, Ok("eu-west"), "region=eu-west;reason=failOpen;km=1190;rank=2")),
+                with(sent(9_000, Ok("eu-west"), "region=eu-west;reason=failOpen;km=1190;rank=2;via=headers")),
                 &[refuge],
             ),
             ("nobody decided", with(sent(9_000, Ok("eu-west"), "")), &[refuge]),

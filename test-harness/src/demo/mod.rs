@@ -3,6 +3,8 @@
 //! In reading order:
 //! - [`atlas`]: the map that answers are judged by
 //! - [`visits`]: a request from each city, and whether it went where the map says; [`record`]: how a decision reads
+//! - [`internet`]: a gateway that does not believe everybody; [`callers`]: its clients; [`calls`]: whether each was found as it
+//!   should be
 //! - [`outage`]: a region dies under load and comes back; [`findings`]: what that showed; [`budget`]: what it may take
 //! - [`gauges`]: what the gateway believes meanwhile
 //! - [`screen`]: what all this looks like
@@ -14,8 +16,11 @@
 mod atlas;
 mod budget;
 mod by_hand;
+mod callers;
+mod calls;
 mod findings;
 mod gauges;
+mod internet;
 mod interrupt;
 mod outage;
 mod record;
@@ -26,6 +31,8 @@ mod watch;
 use anyhow::{Result, bail};
 use atlas::{CITIES, Neighbour, SITES, neighbours};
 use budget::Probing;
+use callers::CALLERS;
+use calls::Call;
 use findings::{Claim, Findings};
 use gauges::healths;
 use greatcircle::health::Health;
@@ -39,7 +46,7 @@ use test_harness::{Place, World};
 use visits::Visit;
 use watch::Watch;
 
-/// Where the load of the second half comes from.
+/// Where the load of the last part comes from.
 const NEIGHBOURHOOD: Place = GENEVA;
 
 /// The first probe of each region goes out with the gateway's first tick.
@@ -65,12 +72,12 @@ pub(crate) fn run(once: bool) -> Result<ExitCode> {
 
 fn in_a_world(once: bool, watch: &Watch) -> Result<bool> {
     watch.say("greatcircle: a gateway, twelve regions at real places, and the filter that steers between them")?;
-    let world = World::from_envoy_yaml().try_start()?;
+    let world = internet::start_world()?;
     let right = tour(&world, watch)?;
     if once {
         return Ok(right);
     }
-    watch.say(&format!("\n4  Your turn\n\n{}\n", by_hand::invitation(&world)))?;
+    watch.say(&format!("\n5  Your turn\n\n{}\n", by_hand::invitation(&world, internet::address(&world)?)))?;
     match by_hand::keep_up(&world, watch) {
         Err(error) if error.is::<Interrupted>() || watch.interrupt.asked() => {
             watch.say("\n   Envoy and the regions end.")?;
@@ -90,7 +97,11 @@ fn tour(world: &World, watch: &Watch) -> Result<bool> {
     let visits = visit_all(world, watch)?;
     watch.say(&screen::table(&visits))?;
 
-    watch.say("\n2  A region dies under load and comes back\n")?;
+    watch.say(&format!("\n2  Clients without geo headers, and one that lies\n\n{}", screen::stage()))?;
+    let calls = call_all(world, watch)?;
+    watch.say(&screen::callers_table(&calls))?;
+
+    watch.say("\n3  A region dies under load and comes back\n")?;
     watch.say(&screen::announcement(NEIGHBOURHOOD.name, &neighbours(NEIGHBOURHOOD), RATE, &probing))?;
     let outage = Outage::live_through(world, home.region, NEIGHBOURHOOD, &probing, watch)?;
     let findings = Findings::of(&outage, NEIGHBOURHOOD);
@@ -98,9 +109,10 @@ fn tour(world: &World, watch: &Watch) -> Result<bool> {
     let afterwards = visit_all(world, watch)?;
 
     let mut claims = vec![served_by_nearest(&visits, "")];
+    claims.extend(calls::claims(&calls));
     claims.extend(findings.claims(&probing));
     claims.push(served_by_nearest(&afterwards, ", again after the outage"));
-    watch.say(&format!("\n3  Was it right?\n\n{}", screen::verdict(&claims)))?;
+    watch.say(&format!("\n4  Was it right?\n\n{}", screen::verdict(&claims)))?;
     Ok(claims.iter().all(|claim| claim.right))
 }
 
@@ -126,6 +138,15 @@ fn visit_all(world: &World, watch: &Watch) -> Result<Vec<Visit>> {
         Ok(Visit::pay(&client, city))
     };
     CITIES.into_iter().map(visit).collect()
+}
+
+fn call_all(world: &World, watch: &Watch) -> Result<Vec<Call>> {
+    let client = world.client_of(internet::LISTENER);
+    let call = |caller| {
+        watch.interrupt.pause(Duration::ZERO)?;
+        Ok(Call::make(&client, world.lookup(), caller))
+    };
+    CALLERS.iter().map(call).collect()
 }
 
 fn served_by_nearest(visits: &[Visit], when: &str) -> Claim {

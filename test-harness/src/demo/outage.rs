@@ -1,4 +1,4 @@
-//! The second half of the tour: a region dies under load and comes back. Measured here, judged in `findings`.
+//! The last part of the tour: a region dies under load and comes back. Measured here, judged in `findings`.
 //!
 //! Must never know: what should happen, other than how long to wait for it.
 

@@ -4,6 +4,7 @@
 
 use super::atlas::{Neighbour, neighbours, place_of};
 use super::budget::Probing;
+use super::calls::Call;
 use super::findings::{Claim, Findings, Moment};
 use super::visits::Visit;
 use std::time::Duration;
@@ -44,7 +45,47 @@ fn runner_up(visit: &Visit) -> String {
     format!("{:<12} {:>+6.0} km", second.site.region, second.km - first.km)
 }
 
-/// What will happen in the second half, and how long probes may take to notice.
+/// Where the second part takes place.
+pub(super) fn stage() -> &'static str {
+    "   The same Envoy listens once more, as it would on the internet: behind a load balancer that passes
+   clients' addresses on. It believes the geo headers of an edge that knows a secret, nobody else's;
+   it knows one office's network; about the networks of other addresses it asks a lookup service.
+"
+}
+
+/// The callers' table. Below each row is what was sent, and what is wrong if anything is.
+pub(super) fn callers_table(calls: &[Call]) -> String {
+    let head = caller_row(' ', ["client", "address", "region", "in", "km", "via", "", "asked about"]);
+    let head = format!("{head}\n     and what it sends");
+    std::iter::once(head).chain(calls.iter().map(called)).collect::<Vec<_>>().join("\n")
+}
+
+fn called(call: &Call) -> String {
+    let (caller, record) = (call.caller, call.visit.record());
+    let region = record.map_or("-", |record| record.region);
+    let km = record.and_then(|record| record.km).map_or("-".into(), |km| km.to_string());
+    let via = record.map_or("-", |record| record.via);
+    let country = record.and_then(|record| record.country).unwrap_or_default();
+    let asked = match call.asked.as_slice() {
+        [] if via == "lookup" => "- (cached)".into(),
+        [] => "-".into(),
+        asked => asked.join(", "),
+    };
+    let row = [caller.who, caller.address, region, place_of(region), &km, via, country, &asked];
+    let sent: Vec<_> = caller.headers().iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let sent = if sent.is_empty() { "no geo headers".into() } else { sent.join(", ") };
+    match call.judge() {
+        Ok(()) => format!("{}\n     {sent}", caller_row('✓', row)),
+        Err(wrong) => format!("{}\n     {sent}\n     {wrong}", caller_row('✗', row)),
+    }
+}
+
+fn caller_row(mark: char, [who, address, region, place, km, via, country, asked]: [&str; 8]) -> String {
+    let who = format!("   {mark} {who:<24}{address:<12}");
+    format!("{who} {region:<13} {place:<10} {km:>5}  {via:<8}{country:<3} {asked}").trim_end().to_owned()
+}
+
+/// What will happen in the last part, and how long probes may take to notice.
 pub(super) fn announcement(visit_from: &str, ladder: &[Neighbour], rate: u32, probing: &Probing) -> String {
     let [first, second, ..] = ladder else { return String::new() };
     format!(
@@ -119,6 +160,7 @@ pub(super) fn verdict(claims: &[Claim]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::callers::{CALLERS, Caller};
     use super::*;
     use test_harness::places::{APIA, SUVA};
 
@@ -128,13 +170,35 @@ mod tests {
 
     #[test]
     fn a_table_marks_what_is_wrong_and_fits_the_screen() {
-        let right = visit(SUVA, "region=oceania;reason=nearest;km=3218;rank=1");
+        let right = visit(SUVA, "region=oceania;reason=nearest;km=3218;rank=1;via=headers");
         let table = table(&[right, visit(APIA, "")]);
         let lines: Vec<_> = table.lines().collect();
         assert!(lines[1].contains("oceania       Sydney       3218  nearest"), "{table}");
         assert_eq!(lines[3], "   ✗ Apia: nobody decided; oceania served it");
         assert_eq!(lines.len(), 4);
         assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    }
+
+    #[test]
+    fn a_callers_row_says_what_was_decided_and_sent_and_what_is_wrong_and_fits_the_screen() {
+        let call = |caller: &'static Caller, decision: &str, asked: &[&str]| Call {
+            caller,
+            visit: Visit { decision: decision.into(), ..visit(caller.place, "") },
+            asked: asked.iter().copied().map(Into::into).collect(),
+            arrived: Vec::new(),
+        };
+        let [edge, .., liar] = &CALLERS;
+        let right = call(edge, "region=oceania;reason=nearest;km=3218;rank=1;via=headers;country=FJ", &[]);
+        let wrong = call(liar, "region=ap-southeast;reason=nearest;km=10000;rank=1;via=lookup", &["45.50.60.0"]);
+        let table = callers_table(&[right, wrong]);
+        let lines: Vec<_> = table.lines().collect();
+        assert!(lines[2].starts_with("   ✓ Suva, through the edge  45.70.80.7   oceania "), "{table}");
+        assert!(lines[3].ends_with("x-geo-country FJ, x-edge-auth s3cret"), "{table}");
+        assert!(lines[4].starts_with("   ✗ Los Angeles, a liar"), "{table}");
+        assert!(lines[4].ends_with("45.50.60.7   ap-southeast  Singapore  10000  lookup      45.50.60.0"), "{table}");
+        assert_eq!(lines[6], "     found in country -, not US");
+        assert_eq!(lines.len(), 7);
+        assert!(stage().lines().chain(lines).all(|line| line.chars().count() <= 100), "{}\n{table}", stage());
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod server;
 use protocol::{Answer, Command, Counts};
 pub use protocol::{Fault, HEALTH_PATH};
 
+use crate::listening::Reserved;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
@@ -15,7 +16,6 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::net::TcpSocket;
 
 /// A running region. Its process ends with this value.
 ///
@@ -23,8 +23,8 @@ use tokio::net::TcpSocket;
 pub struct Region {
     name: String,
     port: u16,
-    /// Bound and never listening: nobody else gets the port while the region is dead, and connections are refused.
-    _reserved: TcpSocket,
+    /// Nobody else gets the port while the region is dead, and connections are refused.
+    _reserved: Reserved,
     process: Mutex<Option<Process>>,
 }
 
@@ -34,11 +34,8 @@ impl Region {
     /// # Errors
     /// If this package's binary is missing or does not start.
     pub fn start(name: &str) -> Result<Self> {
-        let reserved = TcpSocket::new_v4()?;
-        reserved.set_reuseaddr(true)?;
-        reserved.set_reuseport(true)?;
-        reserved.bind(([127, 0, 0, 1], 0).into())?;
-        let port = reserved.local_addr()?.port();
+        let reserved = Reserved::any()?;
+        let port = reserved.port()?;
         let process = Mutex::new(Some(Process::start(name, port)?));
         Ok(Self { name: name.into(), port, _reserved: reserved, process })
     }

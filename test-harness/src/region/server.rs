@@ -3,24 +3,19 @@
 //! Must never know: Envoy, the filter, or that there are other regions.
 
 use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH};
+use crate::bodies::{Body, PROMISED, half, whole};
+use crate::listening::Listening;
 use anyhow::{Context, Result};
-use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
-use hyper::body::{Bytes, Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, header::CONTENT_LENGTH, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use std::convert::Infallible;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
-
-type Body = BoxBody<Bytes, io::Error>;
 
 /// Serves a region on `port` of the loopback (0: any) and obeys the commands on stdin, until stdin ends: a region never
 /// outlives the test that started it.
@@ -75,7 +70,7 @@ fn say(answer: &Answer) -> Result<()> {
 /// A region that serves until this value goes.
 pub struct Server {
     state: Arc<State>,
-    listening: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    listening: Option<Listening>,
 }
 
 impl Server {
@@ -85,44 +80,27 @@ impl Server {
     }
 
     fn listen(&mut self, port: u16, shared: bool) -> Result<u16> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.set_reuseport(shared)?;
-        socket.bind(([127, 0, 0, 1], port).into()).with_context(|| format!("port {port} for {}", self.state.name))?;
-        let listener = socket.listen(1024)?;
-        let port = listener.local_addr()?.port();
-        let (close, closed) = oneshot::channel();
-        let accepting = tokio::spawn(accept(listener, closed, self.state.clone()));
-        self.listening = Some((close, accepting));
+        let state = self.state.clone();
+        let serve = move |stream| {
+            let state = state.clone();
+            async move {
+                let answer = service_fn(|request| answer(&state, request));
+                http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await
+            }
+        };
+        let listening = Listening::on(port, shared, serve);
+        let listening = listening.with_context(|| format!("port {port} for {}", self.state.name))?;
+        let port = listening.port();
+        self.listening = Some(listening);
         Ok(port)
     }
 
     /// Returns when the listener and every connection are gone.
     async fn close(&mut self) {
-        if let Some((close, accepting)) = self.listening.take() {
-            let _ = close.send(());
-            let _ = accepting.await;
+        if let Some(listening) = self.listening.take() {
+            listening.close().await;
         }
     }
-}
-
-async fn accept(listener: TcpListener, mut closed: oneshot::Receiver<()>, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = &mut closed => break,
-            Some(_) = connections.join_next() => {}
-            Ok((stream, _)) = listener.accept() => {
-                let state = state.clone();
-                connections.spawn(async move {
-                    let answer = service_fn(|request| answer(&state, request));
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await
-                });
-            }
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
 }
 
 async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -138,8 +116,8 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
     let answer = match fault {
         Some(Fault::Hangs) => std::future::pending().await,
         Some(Fault::Status(status)) => answer.status(status).body(whole(format!("{status} from {}", state.name))),
-        Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping".into())),
-        Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, 1000).body(half()),
+        Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping")),
+        Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, PROMISED).body(half()),
         Some(Fault::Refuses | Fault::Slow(_)) | None if probe => answer.body(whole(format!("ok {}", state.name))),
         Some(Fault::Refuses | Fault::Slow(_)) | None => {
             let headers: Vec<_> = head
@@ -158,21 +136,6 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
         }
     };
     Ok(answer.unwrap_or_else(|error| Response::new(whole(error.to_string()))))
-}
-
-fn whole(text: String) -> Body {
-    Full::from(text).map_err(|never| match never {}).boxed()
-}
-
-/// Half of the promised thousand bytes, then the end of the connection.
-fn half() -> Body {
-    let first = async { Ok(Frame::data(Bytes::from(vec![b'x'; 500]))) };
-    let broken = async {
-        // Having to wait makes hyper send what it has; otherwise not even the head would leave.
-        tokio::task::yield_now().await;
-        Err(io::Error::other("dropped in the middle of the body"))
-    };
-    BoxBody::new(StreamBody::new(stream::once(first).chain(stream::once(broken))))
 }
 
 struct State {
