@@ -227,20 +227,30 @@ build_trap_wasm() {
 
 # --- Tools that are not Rust's ----------------------------------------------------------------------------------------
 
-# A wheel is a zip: nothing is installed. The hashes pin what is run here to what was looked at.
-unpack_wheel() { # DIRECTORY REQUIREMENT SHA256…
-    local directory=$1 requirement=$2 hash
-    shift 2
+# Downloads what the hashes pin, and nothing that it depends on. Nothing is installed.
+download_pinned() { # DIRECTORY wheel|sdist REQUIREMENT SHA256…
+    local directory=$1 form=(--only-binary=:all:) requirement=$3 hash
+    # To learn what an sdist is, pip runs its build script: with the setuptools that the caller has pinned, not the newest.
+    [[ $2 == wheel ]] || form=(--no-binary=:all: --no-build-isolation)
+    shift 3
     python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to get $requirement (Debian: python3-pip)"
-    rm -rf "$directory" "$directory.partial"
-    mkdir -p "$directory.partial"
+    rm -rf "$directory"
+    mkdir -p "$directory"
     {
         printf '%s' "$requirement"
         for hash in "$@"; do printf ' --hash=sha256:%s' "$hash"; done
         printf '\n'
-    } >"$directory.partial/requirements.txt"
-    python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
-        --ignore-requires-python --require-hashes --dest "$directory.partial" -r "$directory.partial/requirements.txt"
+    } >"$directory/requirements.txt"
+    python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps "${form[@]}" \
+        --ignore-requires-python --require-hashes --dest "$directory" -r "$directory/requirements.txt"
+}
+
+# A wheel is a zip: nothing is installed. The hashes pin what is run here to what was looked at.
+unpack_wheel() { # DIRECTORY REQUIREMENT SHA256…
+    local directory=$1
+    shift
+    rm -rf "$directory"
+    download_pinned "$directory.partial" wheel "$@"
     python3 -m zipfile -e "$directory.partial"/*.whl "$directory.partial"
     rm "$directory.partial"/*.whl
     mv "$directory.partial" "$directory"
@@ -318,6 +328,24 @@ find_wasm_opt() {
     WASM_OPT=$ROOT/target/tools/bin/wasm-opt
     cargo install wasm-opt --version "$WASM_OPT_VERSION" --locked --root target/tools --target-dir target/tools/build
     rm -rf target/tools/build
+}
+
+# For envoy/geoip.yaml: a database that MaxMind made for tests of readers (Apache-2.0 or MIT, both texts are beside it). It
+# comes with the source of maxminddb, whose other databases are left in the archive: some are made to hurt a reader.
+unpack_geoip_database() {
+    local directory=target/geoip setuptools=target/tools/setuptools
+    [[ ! -d $directory ]] || return 0
+    say "MaxMind's test database from PyPI, unpacked under target/geoip/"
+    [[ -d $setuptools ]] || unpack_wheel "$setuptools" setuptools==80.9.0 \
+        062d34222ad13e0cc312a4c02d73f059e86a4acbfbdea8f8f76b28c99f306922
+    PYTHONPATH=$ROOT/$setuptools download_pinned "$directory.partial" sdist maxminddb==3.2.0 \
+        d28e0073fd1dd637c8b95947bc864b5625eca9f8f2db1538145e33b2a1cd4b92
+    tar -xzf "$directory.partial"/*.tar.gz -C "$directory.partial" --no-same-owner --wildcards --strip-components=3 \
+        '*/tests/data/LICENSE-*'
+    tar -xzf "$directory.partial"/*.tar.gz -C "$directory.partial" --no-same-owner --wildcards --strip-components=4 \
+        '*/tests/data/test-data/GeoIP2-Country-Test.mmdb'
+    rm "$directory.partial"/*.tar.gz
+    mv "$directory.partial" "$directory"
 }
 
 find_shellcheck() {
@@ -499,6 +527,7 @@ run_tests() {
     build_wasm
     build_trap_wasm
     find_envoy
+    unpack_geoip_database
     say "Tests"
     cargo test --workspace --locked "$@"
 }

@@ -247,8 +247,9 @@ fn a_missing_cluster_is_no_evidence_while_it_may_be_on_its_way() {
 
 #[test]
 fn a_missing_cluster_is_looked_for_again_after_the_edge_interval() {
-    let mut simulation = Setup { phases: vec![ms(0)], regions: 1, check: check(), seed: 1 }
-        .start(Box::new(|_, at| (if at < ms(2500) { Outcome::Failed(Failure::NoCluster) } else { Outcome::Success }, ms(0))));
+    let mut simulation = Setup { phases: vec![ms(0)], regions: 1, check: check(), seed: 1 }.start(Box::new(|_, at| {
+        (if at < ms(2500) { Outcome::Failed(Failure::NoCluster) } else { Outcome::Success }, ms(0))
+    }));
     simulation.run_until(ms(10_000));
     let seconds: Vec<_> = simulation.probes_of(0).iter().map(|probe| (probe.at + SLACK).as_secs()).collect();
     assert_eq!(seconds, [0, 1, 2, 3, 8]);

@@ -4,7 +4,7 @@
 //! processes and ports in use; it turns values into values.
 
 use crate::patch::merge;
-use crate::places::{Place, kilometres};
+pub use crate::region_spec::RegionSpec;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -25,36 +25,6 @@ const OWN_REGION: &str = "/node/locality/region";
 pub fn repository() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_path_buf()
-}
-
-/// Where a region is on Earth and on this machine, and what else the filter's configuration says about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegionSpec {
-    /// The region's name.
-    pub name: String,
-    /// Degrees north.
-    pub latitude: f64,
-    /// Degrees east.
-    pub longitude: f64,
-    /// Its port on the loopback.
-    pub port: u16,
-    /// More fields of the region's entry in the filter's configuration; `{}` for none.
-    pub more: Value,
-}
-
-impl RegionSpec {
-    /// A region at a place, on no port yet.
-    pub fn at(name: &str, place: Place) -> Self {
-        Self { name: name.into(), latitude: place.latitude, longitude: place.longitude, port: 0, more: json!({}) }
-    }
-
-    fn kilometres_to(&self, other: &Self) -> f64 {
-        kilometres((self.latitude, self.longitude), (other.latitude, other.longitude))
-    }
-
-    fn leaf(&self) -> String {
-        format!("region-{}", self.name)
-    }
 }
 
 /// A bootstrap, with the filter's configuration as the JSON that it is.
@@ -190,6 +160,17 @@ impl Bootstrap {
         Ok(self)
     }
 
+    /// These HTTP filters before the filter, in this order.
+    ///
+    /// # Errors
+    /// If the file has no filter.
+    pub fn with_filters_before(mut self, filters: Vec<Value>) -> Result<Self> {
+        let all = http_filters(gateway(&mut self.envoy)?)?;
+        let place = all.iter().position(|filter| filter["name"] == FILTER).context("no filter")?;
+        all.splice(place..place, filters);
+        Ok(self)
+    }
+
     /// Loads the filter from this file.
     ///
     /// # Errors
@@ -258,9 +239,12 @@ fn gateway(envoy: &mut Value) -> Result<&mut Value> {
 }
 
 fn http_filter(listener: &mut Value) -> Result<&mut Value> {
-    let filters = at(listener, &format!("{HTTP_CONNECTION_MANAGER}/http_filters"))?;
-    let mut filters = filters.as_array_mut().into_iter().flatten();
+    let mut filters = http_filters(listener)?.iter_mut();
     filters.find(|filter| filter["name"] == FILTER).with_context(|| format!("no http filter {FILTER}"))
+}
+
+fn http_filters(listener: &mut Value) -> Result<&mut Vec<Value>> {
+    at(listener, &format!("{HTTP_CONNECTION_MANAGER}/http_filters"))?.as_array_mut().context("no list of http filters")
 }
 
 fn at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {

@@ -39,6 +39,8 @@ impl Envoy {
         let (log, access_log, address) = (file("envoy.log"), file("access.log"), file("admin-address"));
         fs::write(file("envoy.json"), serde_json::to_vec_pretty(bootstrap)?)?;
         let process = Command::new(&binary)
+            // What the files in envoy/ name by relative paths counts from here.
+            .current_dir(repository())
             .arg("--config-path")
             .arg(file("envoy.json"))
             .arg("--admin-address-path")

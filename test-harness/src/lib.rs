@@ -31,6 +31,7 @@ mod patch;
 pub mod places;
 pub mod plan;
 pub mod region;
+mod region_spec;
 pub mod world;
 
 pub use addresses::Addresses;

@@ -26,6 +26,7 @@ pub struct Plan {
     workers: u32,
     ecds: bool,
     clusters: Vec<Value>,
+    filters_before: Vec<Value>,
     trusted_hops: u32,
     lookup: bool,
     module: PathBuf,
@@ -41,6 +42,7 @@ impl Plan {
             workers: 2,
             ecds: false,
             clusters: Vec::new(),
+            filters_before: Vec::new(),
             trusted_hops: 0,
             lookup: false,
             module: repository().join("dist/greatcircle.wasm"),
@@ -86,6 +88,12 @@ impl Plan {
     /// Adds a cluster that belongs to no region.
     pub fn cluster(mut self, cluster: Value) -> Self {
         self.clusters.push(cluster);
+        self
+    }
+
+    /// Puts more HTTP filters before the filter of this repository, in this order.
+    pub fn filters_before(mut self, filters: Vec<Value>) -> Self {
+        self.filters_before.extend(filters);
         self
     }
 
@@ -141,6 +149,7 @@ impl Plan {
             .in_region(&own)
             .with_regions(&self.regions)?
             .with_clusters(self.clusters)?
+            .with_filters_before(self.filters_before)?
             .with_trusted_hops(self.trusted_hops)?
             .with_filter(&self.filter)
             .with_module(&self.module)?

@@ -2,12 +2,10 @@
 //!
 //! The database is one that MaxMind made for tests; `./build.sh test` fetches it.
 
-use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use test_harness::bootstrap::{Bootstrap, GATEWAY, RegionSpec, repository};
-use test_harness::envoy::Envoy;
-use test_harness::{Client, Region, eventually, places::*};
+use test_harness::bootstrap::repository;
+use test_harness::plan::Plan;
+use test_harness::{World, places::*};
 
 /// Addresses, their countries by MaxMind's list of what is in the database, and who should serve them.
 const KNOWN: [(&str, &str, &str); 7] = [
@@ -27,7 +25,7 @@ const FALLBACK: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
 
 #[test]
 fn a_client_is_in_the_country_that_the_database_has_for_its_address() {
-    let world = Gateway::start(1);
+    let world = behind_one_load_balancer().start();
     for (address, country, region) in KNOWN {
         let client = world.client().at(address);
         for response in [client.get("/"), client.post("/", &[b'x'; 100_000])] {
@@ -40,7 +38,7 @@ fn a_client_is_in_the_country_that_the_database_has_for_its_address() {
 
 #[test]
 fn an_address_without_a_country_leads_to_the_fallback() {
-    let world = Gateway::start(1);
+    let world = behind_one_load_balancer().start();
     for address in UNKNOWN {
         let response = world.client().at(address).get("/");
         assert_eq!(response.decision(), FALLBACK, "{address}");
@@ -51,7 +49,7 @@ fn an_address_without_a_country_leads_to_the_fallback() {
 /// Sydney is where each of these lies wants to go.
 #[test]
 fn what_a_client_says_about_its_place_counts_for_nothing() {
-    let world = Gateway::start(1);
+    let world = behind_one_load_balancer().start();
     let lies: [&[(&str, &str)]; 6] = [
         &[("x-geo-country", "AU")],
         &[("X-Geo-Country", "AU"), ("x-geo-country", "AU")],
@@ -86,7 +84,7 @@ fn only_the_address_that_a_believed_load_balancer_tells_counts() {
         (1, "81.2.69.142, nonsense", FALLBACK.into()),
         (0, "89.160.20.112", FALLBACK.into()),
     ] {
-        let world = Gateway::start(hops);
+        let world = behind_one_load_balancer().trusted_hops(hops).start();
         let response = world.client().header("x-forwarded-for", forwarded_for).get("/");
         assert_eq!(without_km(&response.decision()), expected, "{hops} {forwarded_for}");
     }
@@ -95,65 +93,32 @@ fn only_the_address_that_a_believed_load_balancer_tells_counts() {
 #[test]
 fn a_gateway_without_its_database_does_not_start() {
     let mut variant = variant();
-    *variant.pointer_mut(DATABASE).unwrap() = "/nowhere.mmdb".into();
-    let error = Gateway::of(&variant, 1).err().unwrap();
-    assert!(format!("{error:#}").contains("Unable to open Maxmind database file /nowhere.mmdb"), "{error:#}");
+    *variant.pointer_mut(DATABASE).unwrap() = "target/nowhere.mmdb".into();
+    let error = gateway(variant).try_start().err().unwrap();
+    assert!(format!("{error:#}").contains("Unable to open Maxmind database file target/nowhere.mmdb"), "{error:#}");
 }
 
 const DATABASE: &str = "/before_greatcircle/1/typed_config/provider/typed_config/country_db_path";
 
-const HTTP_FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-
-/// `envoy/envoy.yaml`, changed as a variant of it says.
-struct Gateway {
-    envoy: Envoy,
-    _regions: Vec<Region>,
-    _directory: TempDir,
+fn behind_one_load_balancer() -> Plan {
+    let variant = variant();
+    let database = repository().join(variant.pointer(DATABASE).and_then(Value::as_str).expect("a database"));
+    assert!(database.is_file(), "no database at {}: run ./build.sh test, which fetches it", database.display());
+    gateway(variant).trusted_hops(1)
 }
 
-impl Gateway {
-    /// Behind so many load balancers, changed as `envoy/geoip.yaml` says.
-    fn start(hops: u32) -> Self {
-        let mut variant = variant();
-        let database = variant.pointer_mut(DATABASE).expect("a database");
-        let path = repository().join(database.as_str().expect("a path"));
-        assert!(path.is_file(), "no database at {}: run ./build.sh test, which fetches it", path.display());
-        *database = path.display().to_string().into();
-        Self::of(&variant, hops).unwrap_or_else(|error| panic!("the gateway does not start: {error:#}"))
-    }
-
-    fn of(variant: &Value, hops: u32) -> Result<Self> {
-        let mut specs = [
-            RegionSpec::at("eu-west", DUBLIN),
-            RegionSpec::at("eu-north", STOCKHOLM),
-            RegionSpec::at("us-east", ASHBURN),
-            RegionSpec::at("ap-south", MUMBAI),
-            RegionSpec::at("ap-northeast", TOKYO),
-            RegionSpec::at("oceania", SYDNEY),
-        ];
-        let regions: Vec<_> = specs.iter().map(|spec| Region::start(&spec.name)).collect::<Result<_>>()?;
-        for (spec, region) in specs.iter_mut().zip(&regions) {
-            spec.port = region.port();
-        }
-        let mut gateway = Bootstrap::from_file()?
-            .in_region("eu-west")
-            .with_regions(&specs)?
-            .with_trusted_hops(hops)?
-            .with_filter(&json!({"clientLocation": {"trust": {"any": null}}})) // the variant says whom to believe
-            .with_filter(&variant["greatcircle"])
-            .with_module(&repository().join("dist/greatcircle.wasm"))?
-            .on_free_ports()?
-            .render()?;
-        let before = variant["before_greatcircle"].as_array().context("no HTTP filters")?;
-        let filters = gateway.pointer_mut(HTTP_FILTERS).and_then(Value::as_array_mut).context("no http_filters")?;
-        filters.splice(..0, before.iter().cloned());
-        let directory = tempfile::tempdir()?;
-        Ok(Self { envoy: Envoy::start(&gateway, 2, directory.path())?, _regions: regions, _directory: directory })
-    }
-
-    fn client(&self) -> Client {
-        Client::of(eventually("the gateway", || self.envoy.listener(GATEWAY)))
-    }
+/// `envoy/envoy.yaml`, changed as a variant of it says.
+fn gateway(mut variant: Value) -> Plan {
+    World::new()
+        .region("eu-west", DUBLIN)
+        .region("eu-north", STOCKHOLM)
+        .region("us-east", ASHBURN)
+        .region("ap-south", MUMBAI)
+        .region("ap-northeast", TOKYO)
+        .region("oceania", SYDNEY)
+        .filter(json!({"clientLocation": {"trust": {"any": null}}})) // the variant says whom to believe
+        .filter(variant["greatcircle"].take())
+        .filters_before(variant["before_greatcircle"].as_array().expect("HTTP filters").clone())
 }
 
 fn variant() -> Value {

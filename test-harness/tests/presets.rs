@@ -14,7 +14,8 @@ const UNKNOWN: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
 /// Somewhere in the country: how many kilometres that is does not matter here.
 const IN_FIJI: &str = "region=oceania;reason=nearest;km=…;rank=1;via=country;country=FJ";
 
-type Case = (&'static [(&'static str, &'static str)], &'static str);
+type Headers<'a> = &'a [(&'a str, &'a str)];
+type Case = (Headers<'static>, &'static str);
 
 /// Each preset with requests as its edge sends them, and the decisions. Names are spelt as the vendor does.
 #[rustfmt::skip]
@@ -88,7 +89,7 @@ fn single_names_of_a_preset_can_be_others() {
     let world = four_regions();
     let suva = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
     #[rustfmt::skip]
-    let cases: [(&str, Value, &[(&str, &str)], String); 5] = [
+    let cases: [(&str, Value, Headers<'_>, String); 5] = [
         ("latitude", json!({"preset": "cloudflare", "headers": {"latitude": "X-Lat"}}),
             &[("x-lat", "-18.14"), ("cf-iplongitude", "178.44"), ("cf-iplatitude", "53.35")], suva.into()),
         ("longitude", json!({"preset": "vercel", "headers": {"longitude": "x-lon"}}),
@@ -125,7 +126,7 @@ fn a_country_header_stands_in_for_a_place_without_any_preset() {
     assert_eq!(world.metrics("geoHeaders."), [("invalid".to_owned(), 2)].into());
 }
 
-fn send(world: &World, listener: &str, headers: &[(&str, &str)]) -> Response {
+fn send(world: &World, listener: &str, headers: Headers<'_>) -> Response {
     let client = world.client_of(listener);
     headers.iter().fold(client, |client, (name, value)| client.header(name, value)).get("/")
 }
