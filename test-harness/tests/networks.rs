@@ -60,6 +60,10 @@ fn the_networks_of_all_addresses_are_networks_too() {
         assert_eq!(world.client().at(address).get("/").decision(), expected, "{address}");
     }
     assert_eq!(world.client().get("/").decision(), IN_SUVA, "the connection's own address");
+    let only_v6 = three_regions(json!([network("::/0", TOKYO, "JP")])).start();
+    for (address, expected) in [("2a00::1", IN_TOKYO), ("8.8.8.8", UNKNOWN), ("::ffff:8.8.8.8", UNKNOWN)] {
+        assert_eq!(only_v6.client().at(address).get("/").decision(), expected, "{address}");
+    }
 }
 
 #[test]
