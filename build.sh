@@ -20,8 +20,10 @@ usage() {
 usage: ./build.sh COMMAND [ARGUMENT…]
 
   wasm            the module: dist/greatcircle.wasm, at most 300,000 bytes
+  image           the OCI image that Istio pulls, with the module in it: dist/greatcircle-image.tar, and its digest
   demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
   test [ARG…]     every test; ARGs go to cargo test
+  compose-test    envoy/docker-compose.yaml for real: nearest region, failover, and down again (77: no docker to be had)
   fuzz SECONDS    the parsers of foreign bytes under a fuzzer, for so long in all
   fuzz INPUT…     one of them with the input that made it fail: fuzz/artifacts/TARGET/…
   check           format, lints, docs, shell scripts, dependencies, invariants
@@ -34,7 +36,8 @@ Environment
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
 Outside this directory only these are written, and each is announced: rustup's wasm target and its clippy and rustfmt where
-they are missing; Debian packages, if rustup cannot help. Cargo keeps its downloads in its own home, as always.
+they are missing; Debian packages, if rustup cannot help, or compose-test finds no docker. Cargo keeps its downloads in its own
+home, as always.
 TEXT
 }
 
@@ -514,6 +517,44 @@ check_dependencies() {
     fi
 }
 
+# --- The image, and the containers ------------------------------------------------------------------------------------
+
+# The last line of stdout is the digest.
+build_image() {
+    local digest archive=dist/greatcircle-image.tar
+    build_wasm
+    say "The image: $archive"
+    digest=$(cargo run --quiet --locked -p oci-image -- dist/greatcircle.wasm "$archive")
+    cat >&2 <<TEXT
+An OCI layout with one image in it. Push it with one of these, which keep its digest:
+
+  skopeo copy --preserve-digests oci-archive:$archive docker://REGISTRY/greatcircle:VERSION
+  oras cp --from-oci-layout $archive@$digest REGISTRY/greatcircle:VERSION
+  mkdir image && tar -xf $archive -C image && crane push image REGISTRY/greatcircle:VERSION
+
+(docker load -i $archive works too, but docker push compresses anew: then pin the digest that it prints.)
+In the WasmPlugin: url: oci://REGISTRY/greatcircle:VERSION, and sha256: ${digest#sha256:}
+TEXT
+    printf '%s\n' "$digest"
+}
+
+# An engine that answers needs only compose beside it. Where none does and there is none to start, Debian's is installed.
+ensure_docker() {
+    have apt-get || return 0 # what is missing, the test itself will say
+    have curl || ensure_debian_packages curl
+    docker info >/dev/null 2>&1 || have dockerd || ensure_debian_packages docker.io
+    have docker || ensure_debian_packages docker-cli # from Debian 13 on a package of its own
+    docker compose version >/dev/null 2>&1 || have docker-compose || ensure_debian_packages docker-compose
+}
+
+run_compose_test() {
+    build_wasm
+    find_envoy
+    ensure_docker || loud "Docker could not be installed."
+    say "The compose file"
+    envoy/compose-test.sh
+}
+
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 run_demo() {
@@ -544,6 +585,7 @@ run_checks() {
 }
 
 clean() {
+    [[ ! -s target/platform/regions ]] || die "target/platform belongs to clusters that are there: istio/platform/platform.sh down"
     say "Removing target/ and dist/"
     rm -rf -- "$ROOT/target" "$ROOT/dist"
 }
@@ -555,10 +597,12 @@ main() {
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
     fuzz) run_fuzz "$@" ;;
-    wasm | check | clean | help | -h | --help)
+    wasm | image | compose-test | check | clean | help | -h | --help)
         (($# == 0)) || die "$command takes no arguments"
         case $command in
         wasm) build_wasm ;;
+        image) build_image ;;
+        compose-test) run_compose_test ;;
         check) run_checks ;;
         clean) clean ;;
         *) usage ;;

@@ -1,0 +1,75 @@
+//! From a module to an archive: always the same bytes for the same module.
+//!
+//! No time, no owner, no name of a machine gets in, and gzip's parameters are fixed.
+
+use crate::documents::{
+    Annotations, CONFIG_TYPE, Config, Descriptor, DockerImage, INDEX_TYPE, Index, LAYER_TYPE, Layout, MANIFEST_TYPE,
+    Manifest, Nothing, RootFs,
+};
+use crate::{NAME, PLUGIN, TAG, blob_path, digest};
+use anyhow::Result;
+use flate2::{Compression, GzBuilder};
+use std::io::Write;
+
+/// The archive for this module. The image's digest depends on the module alone; the tag stands beside the image.
+///
+/// # Errors
+/// None in practice: the writers underneath write to memory.
+pub fn write(module: &[u8]) -> Result<Vec<u8>> {
+    let files = archive(&[(PLUGIN.to_owned(), module.to_owned())])?;
+    let layer = gzip(&files)?;
+    let config = serde_json::to_vec(&Config {
+        // Istio takes the linux/amd64 image wherever it runs; the module itself does not care.
+        architecture: "amd64".into(),
+        os: "linux".into(),
+        config: Nothing {},
+        rootfs: RootFs { kind: "layers".into(), diff_ids: vec![digest(&files)] },
+    })?;
+    let manifest = serde_json::to_vec(&Manifest {
+        schema_version: 2,
+        media_type: MANIFEST_TYPE.into(),
+        config: descriptor(CONFIG_TYPE, &config),
+        layers: vec![descriptor(LAYER_TYPE, &layer)],
+    })?;
+    let tagged =
+        Descriptor { annotations: Some(Annotations { tag: TAG.into() }), ..descriptor(MANIFEST_TYPE, &manifest) };
+    let index = Index { schema_version: 2, media_type: INDEX_TYPE.into(), manifests: vec![tagged] };
+    let docker = DockerImage {
+        config: blob_path(&digest(&config)),
+        repo_tags: vec![format!("{NAME}:{TAG}")],
+        layers: vec![blob_path(&digest(&layer))],
+    };
+    archive(&[
+        ("oci-layout".into(), serde_json::to_vec(&Layout::current())?),
+        ("index.json".into(), serde_json::to_vec(&index)?),
+        ("manifest.json".into(), serde_json::to_vec(&[docker])?),
+        (blob_path(&digest(&manifest)), manifest),
+        (blob_path(&digest(&config)), config),
+        (blob_path(&digest(&layer)), layer),
+    ])
+}
+
+fn descriptor(media_type: &str, blob: &[u8]) -> Descriptor {
+    Descriptor { media_type: media_type.into(), digest: digest(blob), size: blob.len(), annotations: None }
+}
+
+/// A tar of files that belong to root, are readable for all, and are as old as Unix.
+fn archive(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, path, content.as_slice())?;
+    }
+    Ok(archive.into_inner()?)
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?)
+}
