@@ -1,0 +1,237 @@
+//! The scripts of `istio/platform`: what they print, that what they print is what runs, and (in `refusals`) what they say when
+//! something is wrong.
+//!
+//! No cluster: the tools are fakes that note their calls. What real clusters make of these commands is not shown here.
+
+#[path = "platform/machine.rs"]
+mod machine;
+#[path = "platform/refusals.rs"]
+mod refusals;
+
+use machine::{Machine, in_package};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+const TWO: &str = "eu-west us-east";
+const THREE: &str = "eu-west us-east ap-south";
+
+/// The reviewed scripts in `platform/printed`, and what prints each of them.
+const PRINTED: [(&str, &str, &[&str]); 7] = [
+    ("up-two-regions", TWO, &["up"]),
+    ("up-three-regions", THREE, &["up"]),
+    ("status", TWO, &["status"]),
+    ("kill-region", TWO, &["kill-region", "us-east"]),
+    ("kill-zone", TWO, &["kill-zone", "eu-west-1b"]),
+    ("heal", TWO, &["heal"]),
+    ("down", TWO, &["down"]),
+];
+
+fn dry_run(machine: &Machine, regions: &str, arguments: &[&str]) -> String {
+    machine.platform_with(regions, &[&["--dry-run"], arguments].concat()).expect()
+}
+
+#[test]
+fn a_dry_run_prints_the_reviewed_script_and_runs_nothing() {
+    let machine = Machine::new();
+    for tool in ["docker", "kind", "kubectl", "istioctl", "openssl", "curl", "sha256sum"] {
+        machine.has_not(tool);
+    }
+    for (name, regions, arguments) in PRINTED {
+        let file = in_package("tests/platform/printed").join(format!("{name}.sh"));
+        let reviewed = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            dry_run(&machine, regions, arguments),
+            reviewed,
+            "if the new text is right: REGIONS='{regions}' istio/platform/platform.sh --dry-run {} >test-harness/tests/platform/printed/{name}.sh",
+            arguments.join(" ")
+        );
+    }
+    assert!(!machine.in_root("target").exists());
+}
+
+/// Not the versions, which only a real run asks for.
+fn calls_but_for_versions(machine: &Machine) -> Vec<String> {
+    let asks_version = |call: &String| call.contains(" version") || call.contains(" --version");
+    machine.new_calls().into_iter().filter(|call| !asks_version(call)).collect()
+}
+
+#[test]
+fn what_is_printed_is_what_runs() {
+    let (runs, follows) = (Machine::new(), Machine::new());
+    let commands: [&[&str]; 6] =
+        [&["up"], &["status"], &["kill-region", "ap-south"], &["kill-zone", "eu-west-1a"], &["heal"], &["down"]];
+    for arguments in commands {
+        let script = follows.in_root("printed.sh");
+        fs::write(&script, dry_run(&follows, THREE, arguments)).unwrap();
+        follows.bash(&script, "", &[]).expect();
+        let printed = runs.platform_with(THREE, arguments).expect();
+        let (ran, followed) = (calls_but_for_versions(&runs), calls_but_for_versions(&follows));
+        assert!(!ran.is_empty());
+        assert_eq!(ran, followed, "{arguments:?}");
+        let text = fs::read_to_string(&script).unwrap();
+        for line in text.lines().skip(1) {
+            assert!(printed.contains(line), "{arguments:?} ran without printing {line:?}");
+        }
+    }
+}
+
+/// The documents that the script hands to kind, istioctl, kubectl and kustomize.
+fn documents(script: &str) -> Vec<Value> {
+    let mut documents = Vec::new();
+    let mut lines = script.lines();
+    while let Some(line) = lines.next() {
+        if line.ends_with("<<YAML") || line.ends_with("<<'YAML'") {
+            let text: Vec<_> = lines.by_ref().take_while(|line| *line != "YAML").collect();
+            let parsed = text
+                .join("\n")
+                .split("\n---\n")
+                .map(|one| serde_saphyr::from_str(one).unwrap())
+                .collect::<Vec<Value>>();
+            documents.extend(parsed);
+        }
+    }
+    documents
+}
+
+fn of_kind<'a>(kind: &str, documents: &'a [Value]) -> Vec<&'a Value> {
+    documents.iter().filter(|document| document["kind"] == kind).collect()
+}
+
+#[test]
+fn clusters_have_zones_and_share_no_subnet() {
+    let machine = Machine::new();
+    let documents = documents(&dry_run(&machine, THREE, &["up"]));
+    assert!(documents.iter().all(|document| document["apiVersion"].is_string() && document["kind"].is_string()));
+    let clusters = of_kind("Cluster", &documents);
+    let subnets: BTreeSet<_> = clusters
+        .iter()
+        .flat_map(|cluster| ["podSubnet", "serviceSubnet"].map(|key| cluster["networking"][key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        subnets.into_iter().collect::<Vec<_>>(),
+        ["10.10.0.0/16", "10.20.0.0/16", "10.255.10.0/24", "10.255.20.0/24", "10.255.30.0/24", "10.30.0.0/16"]
+    );
+    let zones: Vec<_> = clusters
+        .iter()
+        .flat_map(|cluster| cluster["nodes"].as_array().unwrap())
+        .filter(|node| node["role"] == "worker")
+        .map(|node| node["labels"]["topology.kubernetes.io/zone"].as_str().unwrap())
+        .collect();
+    assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "us-east-1a", "us-east-1b", "ap-south-1a", "ap-south-1b"]);
+}
+
+#[test]
+fn every_region_learns_of_every_other_and_the_service_is_in_every_zone() {
+    let machine = Machine::new();
+    machine.platform_with(THREE, &["up"]).expect();
+    let calls = machine.calls();
+    let secrets = calls.iter().filter(|call| call.starts_with("istioctl create-remote-secret ")).count();
+    assert_eq!(secrets, 6, "each of three regions tells two others");
+    assert!(calls.iter().any(|call| call.contains("--name ap-south --server https://172.18.0.3:6443")));
+    let shops =
+        calls.iter().flat_map(|call| call.lines()).filter(|line| line.contains("-text=")).collect::<BTreeSet<_>>();
+    assert_eq!(shops.len(), 6, "{shops:?}");
+    // The overlay is what is applied, with the image that was pushed and the region that istio/base does not have.
+    let overlay = fs::read_to_string(machine.in_root("target/platform/overlay/kustomization.yaml")).unwrap();
+    let overlay: Value = serde_saphyr::from_str(&overlay).unwrap();
+    let patches = overlay["patches"].as_array().unwrap();
+    let patch = |index: usize| serde_saphyr::from_str::<Value>(patches[index]["patch"].as_str().unwrap()).unwrap();
+    assert_eq!(patch(0)[1]["value"], "2222");
+    assert_eq!(patch(1)[0]["value"]["name"], "ap-south");
+    assert_eq!(patches.len(), 4);
+}
+
+#[test]
+fn a_second_up_makes_nothing_new() {
+    let machine = Machine::new();
+    machine.platform(&["up"]).expect();
+    let first = machine.new_calls();
+    machine.platform(&["up"]).expect();
+    let second = machine.new_calls();
+    let makes = ["kind create ", "docker run ", " create secret ", "openssl req ", "openssl x509 ", "curl --fail "];
+    for made in makes {
+        assert!(first.iter().any(|call| call.contains(made)), "the first up calls {made:?}");
+        assert!(!second.iter().any(|call| call.contains(made)), "the second up calls {made:?}");
+    }
+}
+
+#[test]
+fn regions_and_zones_go_dark_and_come_back() {
+    let machine = Machine::new();
+    machine.platform_with(THREE, &["up"]).expect();
+    // Afterwards the regions need not be named again.
+    machine.platform(&["kill-zone", "eu-west-1b"]).expect();
+    assert_eq!(machine.paused(), ["eu-west-worker2"]);
+    machine.platform(&["kill-region", "ap-south"]).expect();
+    machine.platform(&["kill-region", "ap-south"]).expect();
+    assert_eq!(machine.paused(), ["ap-south-control-plane", "ap-south-worker", "ap-south-worker2", "eu-west-worker2"]);
+    machine.platform(&["kill-region", "eu-west"]).expect();
+    machine.platform(&["heal"]).expect();
+    assert!(machine.paused().is_empty());
+    machine.platform(&["heal"]).expect();
+    machine.platform(&["down"]).expect();
+    assert!(machine.clusters().is_empty());
+    assert!(!machine.in_root("target/platform").exists());
+}
+
+#[test]
+fn status_says_what_does_not_answer_and_goes_on() {
+    let machine = Machine::new();
+    machine.platform(&["up"]).expect();
+    machine.fails(Some("kind-eu-west"));
+    let printed = machine.platform(&["status"]).expect();
+    assert!(printed.contains("eu-west: nodes: no answer\n"), "{printed}");
+    assert!(!printed.contains("us-east: nodes: no answer\n"), "{printed}");
+    let asks = |call: &&String| call.contains("pilot-agent request GET stats?filter=greatcircle.region");
+    let asked = machine.calls().iter().filter(asks).filter(|call| call.contains("kind-us-east")).count();
+    assert_eq!(asked, 2, "every gateway is asked");
+}
+
+/// Runs the real openssl in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_any_regions_authority_signs_is_believed_under_the_common_root() {
+    let machine = Machine::new();
+    machine.has_the_real("openssl");
+    machine.platform(&["up"]).expect();
+    let folder = machine.in_root("target/platform/certs");
+    openssl(&folder, "verify -x509_strict -CAfile root-cert.pem -verify_hostname shop.example.com shop.pem");
+    // As istiod does it for a workload.
+    openssl(
+        &folder,
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=workload -keyout key.pem -out csr.pem",
+    );
+    for region in ["eu-west", "us-east"] {
+        let authority = format!("-CA {region}/ca-cert.pem -CAkey {region}/ca-key.pem");
+        openssl(&folder, &format!("x509 -req -in csr.pem -out {region}.pem -days 1 {authority}"));
+        openssl(
+            &folder,
+            &format!("verify -CAfile {region}/root-cert.pem -untrusted {region}/cert-chain.pem {region}.pem"),
+        );
+    }
+    assert_eq!(
+        fs::read(folder.join("eu-west/root-cert.pem")).unwrap(),
+        fs::read(folder.join("root-cert.pem")).unwrap()
+    );
+    let key = fs::metadata(folder.join("root-key.pem")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o077, 0, "for the owner alone");
+}
+
+#[test]
+fn images_are_pinned_by_digest() {
+    let versions = fs::read_to_string(in_package("../istio/platform/versions.env")).unwrap();
+    let images: Vec<_> = versions.lines().filter_map(|line| line.split_once("_IMAGE=")).collect();
+    assert_eq!(images.len(), 3);
+    for (name, image) in images {
+        let digest = image.split_once("@sha256:").unwrap_or_else(|| panic!("{name} has no digest")).1;
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}: {digest}");
+    }
+}
