@@ -300,12 +300,19 @@ find_envoy() {
 
 # Debian's packages are signed. This one is unpacked, not installed, and without root: apt's own lists may be missing or old and
 # are root's, so it gets others.
-unpack_debian_package() { # DIRECTORY PACKAGE
-    local directory=$1 package=$2 apt=$1.partial/apt options
+# With a SUITE it comes from there, by the mirror that this machine uses.
+unpack_debian_package() { # DIRECTORY PACKAGE [SUITE]
+    local directory=$1 package=$2 suite=${3:-} apt=$1.partial/apt options mirror
     have apt-get && have dpkg-deb || return 1
     rm -rf "$directory" "$directory.partial"
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" || return
     options=(-o "Dir::State::Lists=$ROOT/$apt/lists" -o "Dir::Cache=$ROOT/$apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
+    if [[ -n $suite ]]; then
+        # shellcheck disable=SC2016 # the placeholder is apt's
+        mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -m1 '/debian/$') || return
+        printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$apt/sources.list"
+        options+=(-o "Dir::Etc::SourceList=$ROOT/$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null)
+    fi
     apt-get "${options[@]}" --quiet=2 update && (cd "$apt" && apt-get "${options[@]}" --quiet=2 download "$package") || return
     dpkg-deb -x "$apt"/*.deb "$directory.partial/unpacked" && mv "$directory.partial/unpacked" "$directory" || return
     rm -rf "$directory.partial"
@@ -349,6 +356,21 @@ unpack_geoip_database() {
         '*/tests/data/test-data/GeoIP2-Country-Test.mmdb'
     rm "$directory.partial"/*.tar.gz
     mv "$directory.partial" "$directory"
+}
+
+# Leaves KUSTOMIZE empty where there is none to be had; kubectl does as well, and tests find that themselves.
+find_kustomize() {
+    local directory=target/tools/kustomize
+    KUSTOMIZE=$(type -P kustomize || true)
+    if [[ -z $KUSTOMIZE ]] && ! have kubectl; then
+        KUSTOMIZE=$ROOT/$directory/usr/bin/kustomize
+        if [[ ! -x $KUSTOMIZE ]]; then
+            say "kustomize from Debian 13, unpacked under target/tools/"
+            unpack_debian_package "$directory" kustomize trixie && "$KUSTOMIZE" version || KUSTOMIZE=''
+        fi
+        [[ -n $KUSTOMIZE ]] || loud "NOT TESTED: the overlays under istio/. There is neither kustomize nor kubectl."
+    fi
+    [[ -z $KUSTOMIZE ]] || export KUSTOMIZE
 }
 
 find_shellcheck() {
@@ -569,6 +591,7 @@ run_tests() {
     build_trap_wasm
     find_envoy
     unpack_geoip_database
+    find_kustomize
     say "Tests"
     cargo test --workspace --locked "$@"
 }

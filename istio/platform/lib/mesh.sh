@@ -36,7 +36,7 @@ install_authority() { # REGION
 # Two istiods, in two zones: a zone that goes dark must not take the region's control plane along.
 install_istio() { # REGION
     step "Istio in $1" "istioctl analyze --context kind-$1 --all-namespaces, and kubectl --context kind-$1 get pods --namespace istio-system"
-    run "istioctl install --context kind-$1 --skip-confirmation --filename - <<'YAML'
+    run "istioctl install --context kind-$1 --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}

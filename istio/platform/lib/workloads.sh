@@ -60,7 +60,6 @@ push_image() {
 }
 
 # A region that istio/base does not have: where it is, its subset, and the route that its name in the header takes.
-# Other regions fail over to the nearest by greatcircle; Istio's own failover, the net below, does not know this one.
 plugin_patch() { # REGION
     local latitude longitude
     read -r latitude longitude <<<"$(coordinates "$1")"

@@ -329,7 +329,7 @@ kubectl --context kind-ap-south get secret --namespace istio-system cacerts --ou
     base64 --decode | cmp - target/platform/certs/root-cert.pem
 
 # Istio in eu-west
-istioctl install --context kind-eu-west --skip-confirmation --filename - <<'YAML'
+istioctl install --context kind-eu-west --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -351,7 +351,7 @@ spec:
 YAML
 
 # Istio in us-east
-istioctl install --context kind-us-east --skip-confirmation --filename - <<'YAML'
+istioctl install --context kind-us-east --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -373,7 +373,7 @@ spec:
 YAML
 
 # Istio in ap-south
-istioctl install --context kind-ap-south --skip-confirmation --filename - <<'YAML'
+istioctl install --context kind-ap-south --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}

@@ -240,7 +240,7 @@ kubectl --context kind-us-east get secret --namespace istio-system cacerts --out
     base64 --decode | cmp - target/platform/certs/root-cert.pem
 
 # Istio in eu-west
-istioctl install --context kind-eu-west --skip-confirmation --filename - <<'YAML'
+istioctl install --context kind-eu-west --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -262,7 +262,7 @@ spec:
 YAML
 
 # Istio in us-east
-istioctl install --context kind-us-east --skip-confirmation --filename - <<'YAML'
+istioctl install --context kind-us-east --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
