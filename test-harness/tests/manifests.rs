@@ -178,7 +178,9 @@ fn what_is_wrong_is_found() {
     with_status["specs"] = json!({});
     assert!(check(&with_status).is_err(), "an unknown field beside spec");
 
-    let extension = |spec: Value| check(&json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "TrafficExtension", "spec": spec}));
+    let extension = |spec: Value| {
+        check(&json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "TrafficExtension", "spec": spec}))
+    };
     extension(json!({"priority": 1, "wasm": {"url": "oci://a", "failStrategy": "FAIL_OPEN"}})).unwrap();
     for wrong in [
         json!({"url": "oci://a", "wasm": {}}),
