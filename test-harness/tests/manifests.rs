@@ -2,7 +2,7 @@
 //!
 //! The types are generated from the resource definitions of Istio (the release of spring 2026), the Gateway API and Kubernetes
 //! 1.35. They read a document and write it again: a field that does not come back is one that the definition does not know.
-//! A definition for TrafficExtension is in no registry yet; its fields are those of a WasmPlugin, moved under `wasm`.
+//! They have no TrafficExtension yet; its fields are those of a WasmPlugin, moved under `wasm`.
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::ServiceSpec;
