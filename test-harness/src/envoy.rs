@@ -4,7 +4,7 @@
 //! and ends it.
 
 use crate::bootstrap::repository;
-use crate::eventually::{LIMIT, within};
+use crate::eventually::{LIMIT, eventually, within};
 use crate::memory::{self, Memory};
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::blocking::Client;
@@ -106,6 +106,24 @@ impl Envoy {
     pub fn connections_by_worker(&self) -> BTreeMap<String, u64> {
         let stats = self.stats("listener.").into_iter();
         stats.filter(|(name, _)| name.contains(".worker_") && name.ends_with(".downstream_cx_total")).collect()
+    }
+
+    /// Repeats a request until every worker has taken a connection to the listeners whose address ends like this, and returns all
+    /// answers.
+    #[track_caller]
+    pub fn through_every_worker<T>(&self, listeners: &str, mut request: impl FnMut() -> T) -> Vec<T> {
+        let connections = || {
+            let mut connections = self.connections_by_worker();
+            connections.retain(|name, _| name.contains(&format!("{listeners}.worker_")));
+            connections
+        };
+        let before = connections();
+        let mut answers = Vec::new();
+        eventually("a connection to every worker", || {
+            answers.push(request());
+            connections().iter().all(|(worker, connections)| before.get(worker) < Some(connections))
+        });
+        answers
     }
 
     /// What a Prometheus server would scrape.

@@ -13,6 +13,7 @@
 //! - [`envoy`]: the gateway's process: statistics, log, configuration
 //! - [`memory`]: how much memory it has
 //! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
+//! - [`istio`]: a gateway as Istio would configure it, made from the manifests in `istio/`
 //! - [`discovery`]: configuration that changes while Envoy runs
 //! - [`mod@eventually`]: waiting for a condition
 
@@ -23,6 +24,7 @@ pub mod client;
 pub mod discovery;
 pub mod envoy;
 pub mod eventually;
+pub mod istio;
 mod listening;
 pub mod load;
 pub mod lookup;

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use test_harness::bootstrap::repository;
+use test_harness::istio::manifests;
 
 /// What is wrong with a document, if anything.
 fn check(document: &Value) -> Result<()> {
@@ -114,17 +114,10 @@ fn documents(text: &str) -> Vec<Value> {
     documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
-/// What an overlay comes to. `None`, said loudly, where there is neither kustomize nor kubectl.
-fn rendered(folder: &str) -> Option<Vec<Value>> {
+/// What an overlay comes to.
+fn rendered(folder: &str) -> Vec<Value> {
     let folder = repository().join("istio").join(folder);
-    let ours = std::env::var("KUSTOMIZE").unwrap_or_else(|_| "kustomize".into());
-    for (program, verb) in [(ours.as_str(), "build"), ("kubectl", "kustomize")] {
-        let Ok(output) = Command::new(program).arg(verb).arg(&folder).output() else { continue };
-        assert!(output.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
-        return Some(documents(&String::from_utf8(output.stdout).unwrap()));
-    }
-    eprintln!("\n!!! NOT TESTED: {}. There is neither kustomize nor kubectl.\n", folder.display());
-    None
+    documents(&manifests::rendered(&folder).unwrap_or_else(|error| panic!("{}: {error:#}", folder.display())))
 }
 
 const OVERLAYS: [&str; 4] = ["base", "overlays/traffic-extension", "overlays/t2", "overlays/gateway-api"];
@@ -145,7 +138,7 @@ fn every_file_is_what_its_definition_allows() {
 #[test]
 fn what_the_overlays_make_of_them_is_so_too() {
     for overlay in OVERLAYS {
-        for document in rendered(overlay).into_iter().flatten() {
+        for document in rendered(overlay) {
             if let Err(wrong) = check(&document) {
                 panic!("{overlay}, {} {}: {wrong:#}", document["kind"], document["metadata"]["name"]);
             }
@@ -196,7 +189,7 @@ fn what_is_wrong_is_found() {
 #[test]
 fn all_manifests_name_the_same_regions() {
     for overlay in OVERLAYS {
-        let Some(documents) = rendered(overlay) else { continue };
+        let documents = rendered(overlay);
         let of_kind = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
         let texts = |value: &Value| value.as_str().map(str::to_owned);
         let plugin = of_kind("WasmPlugin").chain(of_kind("TrafficExtension")).next().unwrap();
