@@ -110,6 +110,13 @@ impl Plan {
         self.tick
     }
 
+    /// Whether a tick that came out of turn is nearer to the last round than to the next one, which then keeps its own time.
+    ///
+    /// A last round that lies in the future means that the clock was set back: then there is nothing to wait for.
+    pub fn is_early(&self, last_round: Timestamp, now: Timestamp) -> bool {
+        last_round <= now && now.since(last_round) < self.tick / 2
+    }
+
     /// How long it takes at least until a region that is down can be up again.
     pub fn shortest_recovery(&self) -> Duration {
         let recovery = |check: &Check| check.interval + check.edge_interval * u32::from(check.thresholds.up_after - 1);

@@ -254,3 +254,21 @@ fn a_missing_cluster_is_looked_for_again_after_the_edge_interval() {
     let seconds: Vec<_> = simulation.probes_of(0).iter().map(|probe| (probe.at + SLACK).as_secs()).collect();
     assert_eq!(seconds, [0, 1, 2, 3, 8]);
 }
+
+#[test]
+fn a_round_is_put_off_only_while_the_last_one_is_nearer() {
+    let plan = plan(&regions_in_a_row(1), &check()); // ticks every 250 ms
+    assert_eq!(plan.tick(), ms(250));
+    let last = after(ms(10_000));
+    for (now, early) in [
+        (10_000, true),
+        (10_124, true),
+        (10_125, false),
+        (10_250, false),
+        (99_999, false),
+        (9_999, false), // the clock was set back: for how long, nobody knows
+        (0, false),
+    ] {
+        assert_eq!(plan.is_early(last, after(ms(now))), early, "{now} ms");
+    }
+}

@@ -1,7 +1,7 @@
 //! Lookups: requests that wait, calls on their behalf, and the answers that all workers share.
 //!
-//! Calls are sent in the root context's tick, and a tick is ordered at once when somebody waits. That costs a millisecond at
-//! most: the SDK hands an answer to the context that sent the call, and a request's own context may be gone by then while
+//! Calls are sent in the root context's tick, and a tick is ordered at once when somebody waits. That costs the
+//! wait for this tick: the SDK hands an answer to the context that sent the call, and a request's own context may be gone by then while
 //! others wait for the same answer.
 
 use super::host;

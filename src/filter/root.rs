@@ -117,13 +117,12 @@ impl Active {
 
     fn tick(&mut self) {
         let ordered = self.service.lookups.as_ref().is_some_and(Lookups::tick);
-        let (now, period) = (host::now(), self.service.plan.tick());
         if ordered || self.last_round.is_none() {
-            host::set_tick_period(period);
+            host::set_tick_period(self.service.plan.tick());
         }
-        // A tick that a request has ordered stands in for the next round where that is nearer than the last one: the period
-        // begins anew with it, and rounds must not be put off for ever.
-        if ordered && self.last_round.is_some_and(|last| now.since(last) < period / 2) {
+        let now = host::now();
+        // The period begins anew with a tick that a request has ordered, and rounds must not be put off for ever.
+        if ordered && self.last_round.is_some_and(|last| self.service.plan.is_early(last, now)) {
             return;
         }
         self.round(now);

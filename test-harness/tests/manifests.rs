@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use test_harness::bootstrap::repository;
-use test_harness::istio::manifests;
+use test_harness::istio::manifests::{self, documents};
 
 /// What is wrong with a document, if anything.
 fn check(document: &Value) -> Result<()> {
@@ -109,15 +109,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn documents(text: &str) -> Vec<Value> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
-    documents.into_iter().filter(|document| !document.is_null()).collect()
-}
-
 /// What an overlay comes to.
 fn rendered(folder: &str) -> Vec<Value> {
     let folder = repository().join("istio").join(folder);
-    documents(&manifests::rendered(&folder).unwrap_or_else(|error| panic!("{}: {error:#}", folder.display())))
+    let rendered = manifests::rendered(&folder).and_then(|text| documents(&text));
+    rendered.unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()))
 }
 
 const OVERLAYS: [&str; 4] = ["base", "overlays/traffic-extension", "overlays/t2", "overlays/gateway-api"];
@@ -127,7 +123,7 @@ fn every_file_is_what_its_definition_allows() {
     let files = files(&repository().join("istio"));
     assert!(files.len() >= 10, "{files:?}");
     for file in files {
-        for document in documents(&std::fs::read_to_string(&file).unwrap()) {
+        for document in documents(&std::fs::read_to_string(&file).unwrap()).unwrap() {
             if let Err(wrong) = check(&document) {
                 panic!("{}, {} {}: {wrong:#}", file.display(), document["kind"], document["metadata"]["name"]);
             }

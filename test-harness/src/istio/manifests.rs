@@ -54,8 +54,7 @@ impl Manifests {
     /// # Errors
     /// If it is no YAML, or there is a kind in it of which this module knows nothing.
     pub fn from_yaml(text: &str) -> Result<Self> {
-        let mut documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
-        documents.retain(|document| !document.is_null());
+        let documents = documents(text)?;
         for document in &documents {
             let (kind, group) = (kind(document), group(document));
             if !LEFT_OUT.contains(&kind) && !IMITATED.contains(&(kind, group)) {
@@ -161,6 +160,16 @@ impl Manifests {
         };
         wanted.map(read).collect()
     }
+}
+
+/// The documents of a YAML stream, without the empty ones.
+///
+/// # Errors
+/// If it is no YAML.
+pub fn documents(text: &str) -> Result<Vec<Value>> {
+    let mut documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
+    documents.retain(|document| !document.is_null());
+    Ok(documents)
 }
 
 /// What a kustomization comes to, by `$KUSTOMIZE`, kustomize or kubectl. Where there is none, one that only lists files is read all
