@@ -1,11 +1,10 @@
 //! The block `clientLocation`: networks, geo headers, whom to believe, the lookup service, and the fallback.
 
+use super::coordinates;
+use super::country;
 use super::lookup;
 use super::reader::{Node, Object, RESERVED, is_header_value};
-use super::regions::read_coordinates;
-use super::steering::Fallback;
 use crate::client;
-use crate::client::country::Country;
 use crate::client::headers::{GeoHeaders, Position};
 use crate::client::networks::{Networks, Site};
 use crate::client::presets::Preset;
@@ -22,6 +21,15 @@ pub(super) struct Read {
     networks: Option<Networks>,
     lookup: Option<Option<client::lookup::Settings>>,
     fallback: Option<Fallback>,
+}
+
+/// What stands in for a client's coordinates when they are not known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fallback {
+    /// The coordinates of the gateway's own region.
+    LocalRegion,
+    /// These.
+    At(Coordinates),
 }
 
 /// Reads how clients are located.
@@ -45,7 +53,7 @@ impl Read {
     /// The settings, if everything could be read. `home` is where the local region is, if there is one.
     pub(super) fn settings(self, home: Option<Coordinates>) -> Option<client::Settings> {
         let fallback = match self.fallback? {
-            Fallback::At(place) => Some(place),
+            Fallback::At(coordinates) => Some(coordinates),
             Fallback::LocalRegion => home,
         };
         let (networks, headers) = (self.networks?, self.headers?);
@@ -118,7 +126,7 @@ fn with_country(
     if let Some(name) = country.as_deref().filter(|name| headers.names().any(|other| other == *name)) {
         return match given {
             Some((_, node)) => node.wrong(EXPECTED),
-            None => object.place_of("countryHeader").wrong_as(&format!("the default {name:?}"), EXPECTED),
+            None => object.absent("countryHeader").wrong_as(&format!("the default {name:?}"), EXPECTED),
         };
     }
     Some(GeoHeaders { country, ..headers })
@@ -191,10 +199,10 @@ fn read_site(node: &Node<'_>, networks: &mut Networks) -> Option<()> {
     let object = node.object_like(SITE)?;
     let cidr = object.require("cidr", "a network such as \"10.1.0.0/16\"");
     let network = cidr.as_ref().and_then(read_network);
-    let place = read_coordinates(&object);
-    let country = object.get("country").map_or(Some(None), |node| read_country(&node).map(Some));
+    let coordinates = coordinates::read(&object);
+    let country = object.get("country").map_or(Some(None), |node| country::read(&node).map(Some));
     object.finish();
-    let (network, site) = (network?, Site { place: place?, country: country? });
+    let (network, site) = (network?, Site { place: coordinates?, country: country? });
     if networks.add(network, site) {
         Some(())
     } else {
@@ -202,21 +210,14 @@ fn read_site(node: &Node<'_>, networks: &mut Networks) -> Option<()> {
     }
 }
 
-/// Reads the code of a country.
-pub(super) fn read_country(node: &Node<'_>) -> Option<Country> {
-    let upper_case = |code: &str| code.bytes().all(|byte| byte.is_ascii_uppercase());
-    let country = node.as_text().filter(|code| upper_case(code)).and_then(|code| Country::parse(code.as_bytes()));
-    country.or_else(|| node.wrong("an ISO 3166-1 alpha-2 code in capitals such as \"DE\" or \"GB\""))
-}
-
 fn read_fallback(node: Option<Node<'_>>) -> Option<Fallback> {
     match node {
         None => Some(Fallback::LocalRegion),
         Some(node) if node.is_object() => {
             let object: Object<'_> = node.object()?;
-            let place = read_coordinates(&object);
+            let coordinates = coordinates::read(&object);
             object.finish();
-            place.map(Fallback::At)
+            coordinates.map(Fallback::At)
         }
         Some(node) if node.as_text() == Some("localRegion") => Some(Fallback::LocalRegion),
         Some(node) => node.wrong("\"localRegion\" or {latitude, longitude}"),

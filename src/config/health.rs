@@ -1,37 +1,18 @@
 //! The block `health`: once for all regions, and again in a region that differs in some fields.
 
-use super::later;
-use super::reader::{Node, Object, is_one_word};
+use super::layers::Layers;
+use super::reader::{Node, is_one_word};
+use super::statuses;
+use super::times::Times;
+use super::unsupported::{only, refuse};
 use crate::call::Request;
 use crate::health::Thresholds;
 use crate::probe::{BODY_LIMIT, Check, Expected};
-use humantime::format_duration;
-use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Longer than the longest interval and timeout together, so that every interval can have a `staleAfter`.
-const LONGEST_STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
-/// Ten probes a second are as often as makes sense, and what the filter's tick can keep.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
-
-/// A region's own block in front of the one for all regions.
-#[derive(Clone, Copy)]
-pub(super) struct Layers<'a, 'j> {
-    pub(super) own: Option<&'a Object<'j>>,
-    pub(super) shared: Option<&'a Object<'j>>,
-}
-
-impl<'j> Layers<'_, 'j> {
-    fn get(&self, key: &'static str) -> Option<Node<'j>> {
-        // Both are asked in any case: asking is what makes a key a known one.
-        let [own, shared] = [self.own, self.shared].map(|layer| layer.and_then(|object| object.get(key)));
-        own.or(shared)
-    }
-}
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads how the region of this name is checked.
 pub(super) fn read(region: &str, block: Layers<'_, '_>) -> Option<Check> {
@@ -43,7 +24,7 @@ pub(super) fn read(region: &str, block: Layers<'_, '_>) -> Option<Check> {
         Some(node) => node.one_of(&[("up", true), ("down", false)]),
         None => Some(true),
     };
-    later::passive(block.get("passive"));
+    refuse_unsupported(block);
     let Times { interval, edge_interval, timeout, stale_after } = times?;
     Some(Check {
         request: request?,
@@ -94,7 +75,7 @@ fn read_request(region: &str, block: Layers<'_, '_>) -> Option<Request> {
 }
 
 fn read_expected(block: Layers<'_, '_>) -> Option<Expected> {
-    let statuses = block.get("expectedStatuses").map_or(Some(vec![200..=299]), |node| read_statuses(&node));
+    let statuses = block.get("expectedStatuses").map_or(Some(vec![200..=299]), |node| statuses::read(&node));
     let node = block.get("expectedBody");
     let valid = |body: &str| body.len() <= BODY_LIMIT;
     let body = node.as_ref().map_or(Some(""), |node| node.text("a text of at most 4096 bytes", valid));
@@ -107,26 +88,6 @@ fn read_expected(block: Layers<'_, '_>) -> Option<Expected> {
     Some(Expected { statuses: statuses?, body: body?.to_owned() })
 }
 
-/// Reads a list such as `["200-299", "304"]`.
-pub(super) fn read_statuses(node: &Node<'_>) -> Option<Vec<RangeInclusive<u16>>> {
-    const EXPECTED: &str = "a list of statuses and ranges such as [\"200-299\", \"304\"]";
-    let items = node.list(EXPECTED)?;
-    if items.is_empty() {
-        return node.wrong(EXPECTED);
-    }
-    let ranges: Vec<_> = items.iter().map(read_status_range).collect(); // all of them, before the first wrong one counts
-    ranges.into_iter().collect()
-}
-
-fn read_status_range(node: &Node<'_>) -> Option<RangeInclusive<u16>> {
-    let range = node.as_text().and_then(|text| {
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
-        Some(status(from)?..=status(to)?).filter(|range| !range.is_empty())
-    });
-    range.or_else(|| node.wrong("a text such as \"304\" or \"200-299\", within 100 to 599"))
-}
-
 fn read_thresholds(block: Layers<'_, '_>) -> Option<Thresholds> {
     let count = |key| match block.get(key) {
         Some(node) => node.integer(1..=1000).map(|count| count as u16),
@@ -136,90 +97,22 @@ fn read_thresholds(block: Layers<'_, '_>) -> Option<Thresholds> {
     Some(Thresholds { down_after: down_after?, clear_after: clear_after?, up_after: up_after? })
 }
 
-/// The durations of a check, which depend on each other.
-struct Times {
-    interval: Duration,
-    edge_interval: Duration,
-    timeout: Duration,
-    stale_after: Duration,
-}
-
-impl Times {
-    fn read(block: Layers<'_, '_>) -> Option<Self> {
-        let interval = Given::read(block, "interval", SHORTEST_INTERVAL..=DAY);
-        let edge_interval = Given::read(block, "edgeInterval", SHORTEST_INTERVAL..=DAY);
-        let timeout = Given::read(block, "timeout", MILLISECOND..=DAY);
-        let stale_after = Given::read(block, "staleAfter", SHORTEST_INTERVAL..=LONGEST_STALE_AFTER);
-
-        // What is not given follows the interval, so that a short or a long one alone is no contradiction. Everything is
-        // compared before the last `?`, so that one contradiction does not hide the next.
-        let interval = interval?.or(5 * SECOND);
-        let edge_interval = edge_interval.map(|given| given.or(SECOND.min(interval.duration)));
-        let timeout = timeout.map(|given| given.or(SECOND.min(interval.duration / 2)));
-
-        let edge_interval = edge_interval
-            .and_then(|edge| edge.unless(edge.duration > interval.duration, &format!("no longer than {interval}")));
-        let fitting_timeout = timeout.as_ref().and_then(|timeout| {
-            timeout.unless(timeout.duration >= interval.duration, &format!("shorter than {interval}"))
-        });
-        let stale_after = stale_after.zip(timeout).and_then(|(given, timeout)| {
-            let round = interval.duration + timeout.duration;
-            let stale_after = given.or((30 * SECOND).max(3 * round));
-            stale_after.unless(stale_after.duration <= round, &format!("longer than {interval} and {timeout} together"))
-        });
-        Some(Self {
-            interval: interval.duration,
-            edge_interval: edge_interval?,
-            timeout: fitting_timeout?,
-            stale_after: stale_after?,
-        })
+/// What belongs to this block and is not supported yet.
+fn refuse_unsupported(block: Layers<'_, '_>) {
+    if let Some(node) = block.get("passive") {
+        refuse_passive(&node);
     }
 }
 
-/// A duration, if the document has it.
-struct Given<'a> {
-    key: &'static str,
-    value: Option<(Node<'a>, Duration)>,
-}
-
-/// A duration, from the document or by default.
-struct Time<'a> {
-    key: &'static str,
-    node: Option<Node<'a>>,
-    duration: Duration,
-}
-
-impl<'a> Given<'a> {
-    /// `None` is a wrong one, which has been reported.
-    fn read(block: Layers<'_, 'a>, key: &'static str, range: RangeInclusive<Duration>) -> Option<Self> {
-        let Some(node) = block.get(key) else { return Some(Self { key, value: None }) };
-        let duration = node.duration(range)?;
-        Some(Self { key, value: Some((node, duration)) })
+fn refuse_passive(node: &Node<'_>) {
+    let Some(object) = node.object() else { return };
+    match object.get("enabled") {
+        None => refuse(node, "{enabled: false} or no passive"),
+        enabled => only(enabled, "false", &|node| node.boolean() == Some(false)),
     }
-
-    fn or(self, default: Duration) -> Time<'a> {
-        let (node, duration) = self.value.map_or((None, default), |(node, duration)| (Some(node), duration));
-        Time { key: self.key, node, duration }
-    }
-}
-
-impl Time<'_> {
-    /// The duration, unless it contradicts another one, which is reported then. A default never does.
-    fn unless(&self, contradicts: bool, expected: &str) -> Option<Duration> {
-        match &self.node {
-            Some(node) if contradicts => node.wrong(expected),
-            _ => Some(self.duration),
-        }
-    }
-}
-
-impl fmt::Display for Time<'_> {
-    /// As a message refers to it. A region's own duration may contradict one that all share, so the path matters.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let duration = format_duration(self.duration);
-        match &self.node {
-            Some(node) => write!(f, "{} ({duration})", node.path()),
-            None => write!(f, "{} ({duration} by default)", self.key),
-        }
-    }
+    object.get("failures").and_then(|node| node.integer(1..=1000));
+    object.get("within").and_then(|node| node.duration(MILLISECOND..=DAY));
+    object.get("statuses").and_then(|node| statuses::read(&node));
+    object.get("ejectFor").and_then(|node| node.duration(SECOND..=DAY));
+    object.finish();
 }

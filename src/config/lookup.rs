@@ -28,7 +28,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     });
     let headers = object.get("headers").map_or_else(|| Some(Vec::new()), |node| read_headers(&node));
     let timeout = read_duration(&object, "timeout", 200 * MILLISECOND, MILLISECOND..=10 * SECOND);
-    let place = read_place(&object);
+    let coordinates = read_coordinate_pointers(&object);
     let country = read_pointer(&object, "country", "/country");
     let address = read_pointer(&object, "address", "/ip");
     let cache = object.section("cache").and_then(|cache| read_cache(&cache));
@@ -39,7 +39,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     Some(Settings {
         request: Request { cluster, authority, method, path, headers },
         timeout: timeout?,
-        pointers: Pointers { place: place?, country: country?, address: address? },
+        pointers: Pointers { place: coordinates?, country: country?, address: address? },
         cache: cache?,
     })
 }
@@ -51,7 +51,7 @@ fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
     if has_host { node.wrong("no header \"host\", which authority is for") } else { Some(headers) }
 }
 
-fn read_place(object: &Object<'_>) -> Option<PlacePointers> {
+fn read_coordinate_pointers(object: &Object<'_>) -> Option<PlacePointers> {
     let [location, latitude, longitude] = ["location", "latitude", "longitude"].map(|key| object.get(key));
     match (location, latitude, longitude) {
         (None, None, None) => Some(PlacePointers::One("/loc".into())),

@@ -1,19 +1,30 @@
 //! JSON in, a [`Config`] out, or every problem at once.
 //!
 //! A configuration is all or nothing: with one problem in it the whole is refused, and whoever served before goes on. What
-//! belongs to the contract and does not work yet is read, checked and then refused as such (`later`), so that nothing is
-//! silently ignored. Numbers may be doubles and every duration is a text, because Istio delivers a protobuf `Struct`.
+//! belongs to the contract and is not supported yet is refused as such, so that nothing is silently ignored. Numbers may be
+//! doubles and every duration is a text, because Istio delivers a protobuf `Struct`.
 //!
-//! This module must never know where the text came from.
+//! Imports go one way, which `tests/layout.rs` holds:
+//!
+//! 1. `reader` reads JSON and knows nothing of the configuration.
+//! 2. `coordinates`, `country`, `layers`, `region_names`, `statuses` and `unsupported` read what several blocks have in common.
+//! 3. The blocks: `times`, then `health`, then `regions`; `lookup`, then `client_location`; `steering`; `output`.
+//! 4. This file puts them together.
 
 mod client_location;
+mod coordinates;
+mod country;
 mod health;
-mod later;
+mod layers;
 mod lookup;
 mod output;
 mod reader;
+mod region_names;
 mod regions;
+mod statuses;
 mod steering;
+mod times;
+mod unsupported;
 
 pub use output::Output;
 pub use reader::Problem;
@@ -22,7 +33,7 @@ use crate::client;
 use crate::probe::Check;
 use crate::region::{Region, RegionId, Regions};
 use crate::steering::WhenAllDown;
-use health::Layers;
+use layers::Layers;
 use reader::{Node, Problems};
 use serde_json::Value;
 
@@ -35,7 +46,7 @@ pub struct Config {
     pub regions: Regions,
     /// How each region is checked, in the order of `regions`.
     pub checks: Vec<Check>,
-    /// How a client's place is found.
+    /// How a client is located.
     pub client: client::Settings,
     /// What to do when no region is usable.
     pub when_all_down: WhenAllDown,
@@ -74,10 +85,10 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let health = object.section("health");
     health::read("", Layers { own: None, shared: health.as_ref() }); // its problems, even if there is no region to read it for
     let read = regions::read(object.require("regions", regions::LIST), health.as_ref());
-    let local_region = regions::read_local(object.get("localRegion"), &read, node_region);
+    let local_region = regions::read_local(object.get("localRegion"), read.names(), node_region);
     let client = client_location::read(object.section("clientLocation"));
-    let steering = steering::read(object.section("steering"), &read);
-    let output = output::read(object.section("output"), &client);
+    let steering = steering::read(object.section("steering"), read.names());
+    let output = output::read(object.section("output"), client.headers.as_ref(), client.trust.as_ref());
     if let Some(health) = health {
         health.finish();
     }

@@ -1,6 +1,5 @@
 //! The block `output`: which headers tell the decision.
 
-use super::client_location;
 use super::reader::{Node, Object, RESERVED};
 use crate::client::headers::GeoHeaders;
 use crate::client::trust::Trust;
@@ -16,16 +15,16 @@ pub struct Output {
     pub response_header: Option<String>,
 }
 
-/// Reads the names of the headers.
-pub(super) fn read(object: Option<Object<'_>>, client: &client_location::Read) -> Option<Output> {
+/// Reads the names of the headers. Those that tell where the client is, and whether that is believed, are taken.
+pub(super) fn read(object: Option<Object<'_>>, geo: Option<&GeoHeaders>, trust: Option<&Trust>) -> Option<Output> {
     let object = object?;
     let mut taken: Vec<Taken> = RESERVED.iter().map(|name| ((*name).to_owned(), "HTTP or Envoy")).collect();
     let response_header = read_optional(&object, "responseHeader", "", &taken);
 
     // Writing the decision over what tells where a client is would be a mistake.
-    let geo = client.headers.iter().flat_map(GeoHeaders::names);
+    let geo = geo.into_iter().flat_map(GeoHeaders::names);
     taken.extend(geo.map(|name| (name.to_owned(), "clientLocation")));
-    if let Some(Trust::Secret { header, .. }) = &client.trust {
+    if let Some(Trust::Secret { header, .. }) = trust {
         taken.push((header.clone(), "clientLocation.trust"));
     }
     let region_header = read_name(&object, "regionHeader", "x-greatcircle-region", &taken);
@@ -54,6 +53,6 @@ fn read_name(object: &Object<'_>, key: &'static str, default: &str, taken: &[Tak
     let expected = format!("another header, because {user} uses this one");
     match node {
         Some(node) => node.wrong(&expected),
-        None => object.place_of(key).wrong_as(&format!("the default {default:?}"), &expected),
+        None => object.absent(key).wrong_as(&format!("the default {default:?}"), &expected),
     }
 }

@@ -3,8 +3,6 @@
 //! serde stops at the first problem and names a line; an operator wants all of them, each with its path, what was found and
 //! what was expected. So a document is read as a tree of [`Node`]s that carry their path and share one list of
 //! [`Problems`]; every reader returns `None` where it has reported something.
-//!
-//! This module must never know what the configuration is about.
 
 use serde_json::{Map, Value};
 use std::cell::Cell;
@@ -54,7 +52,7 @@ impl Problems {
     }
 }
 
-/// One value of the document and where it stands.
+/// One value of the document and its path.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     path: String,
@@ -70,7 +68,7 @@ pub(super) struct Object<'a> {
     known: Cell<Vec<&'static str>>,
 }
 
-/// What stands where the document has nothing.
+/// The value of what is not in the document.
 static NOTHING: Value = Value::Null;
 
 impl<'a> Node<'a> {
@@ -88,8 +86,8 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Reports this value as wrong without showing it.
-    pub(super) fn wrong_secret<T>(&self, expected: &str) -> Option<T> {
+    /// Reports this value as wrong, redacted.
+    pub(super) fn wrong_redacted<T>(&self, expected: &str) -> Option<T> {
         self.wrong_as(kind(self.value), expected)
     }
 
@@ -111,11 +109,11 @@ impl<'a> Node<'a> {
         self.object_like("an object")
     }
 
-    /// An object of this form. A text instead of it is not shown: it may be the secret that belongs into the object.
+    /// An object of this form. A text instead of it is redacted: it may be the secret that belongs into the object.
     pub(super) fn object_like(&self, form: &str) -> Option<Object<'a>> {
         match self.value {
             Value::Object(fields) => Some(Object { node: self.clone(), fields: Some(fields), known: Cell::default() }),
-            Value::String(_) => self.wrong_secret(form),
+            Value::String(_) => self.wrong_redacted(form),
             _ => self.wrong(form),
         }
     }
@@ -171,11 +169,11 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text that satisfies `valid` and never shows up in a message.
+    /// A text that satisfies `valid`, redacted in messages.
     pub(super) fn secret(&self, expected: &str, valid: impl Fn(&str) -> bool) -> Option<&'a str> {
         match self.value.as_str() {
             Some(text) if valid(text) => Some(text),
-            _ => self.wrong_secret(expected),
+            _ => self.wrong_redacted(expected),
         }
     }
 
@@ -200,11 +198,11 @@ impl<'a> Node<'a> {
         self.text("the name of an HTTP header, without blanks or colons", is_token).map(str::to_ascii_lowercase)
     }
 
-    /// The headers of an object that maps names to values. No value is shown, and no key that is not a name: it may be a
-    /// whole header line.
+    /// The headers of an object that maps names to values. Values are redacted, and so is a key that is not a name: it may
+    /// be a whole header line.
     pub(super) fn headers(&self) -> Option<Vec<(String, String)>> {
         let Value::Object(fields) = self.value else {
-            return self.wrong_secret("an object of header names and values");
+            return self.wrong_redacted("an object of header names and values");
         };
         let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in fields {
@@ -234,24 +232,24 @@ impl<'a> Object<'a> {
         }
         self.known.set(known);
         let value = self.fields?.get(key)?;
-        Some(Node { value, ..self.place_of(key) })
+        Some(Node { value, ..self.absent(key) })
     }
 
     /// The object under a key; one without any keys if it is not there.
     pub(super) fn section(&self, key: &'static str) -> Option<Object<'a>> {
         match self.get(key) {
             Some(node) => node.object(),
-            None => Some(Object { node: self.place_of(key), fields: None, known: Cell::default() }),
+            None => Some(Object { node: self.absent(key), fields: None, known: Cell::default() }),
         }
     }
 
     /// The value of a key that has to be there.
     pub(super) fn require(&self, key: &'static str, expected: &str) -> Option<Node<'a>> {
-        self.get(key).or_else(|| self.place_of(key).wrong_as("nothing", expected))
+        self.get(key).or_else(|| self.absent(key).wrong_as("nothing", expected))
     }
 
-    /// Where the value of a key stands, or would stand.
-    pub(super) fn place_of(&self, key: &str) -> Node<'a> {
+    /// The node of a key as if it were not there: the path, to report something at.
+    pub(super) fn absent(&self, key: &str) -> Node<'a> {
         let Node { path, problems, .. } = &self.node;
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         Node { path, value: &NOTHING, problems }
@@ -283,7 +281,7 @@ fn shown(value: &Value) -> String {
     })
 }
 
-/// A value as a message mentions it that must not show it.
+/// A value as a message shows it redacted: its type.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,15 +1,15 @@
 //! The list of regions, and which of them is this gateway's own.
 
-use super::health::{self, Layers};
-use super::later;
-use super::reader::{Node, Object, is_dns_label, number_of};
-use crate::geo::{Coordinates, Invalid};
+use super::coordinates;
+use super::health;
+use super::layers::Layers;
+use super::reader::{Node, Object, is_dns_label};
+use super::region_names::RegionNames;
+use super::unsupported::only;
 use crate::probe::Check;
 use crate::region::{MAX_REGIONS, Region, RegionId, Regions};
 
 const NAME: &str = "a DNS label: a-z, 0-9 and inner -, at most 63 characters";
-/// What a reference to a region has to be.
-pub(super) const REGION_NAME: &str = "the name of one of the regions";
 pub(super) const LIST: &str = "a list of 1 to 1000 regions";
 
 /// What could be read of the regions.
@@ -19,6 +19,13 @@ pub(super) struct Read<'a> {
     names: Vec<&'a str>,
     pub(super) regions: Option<Regions>,
     pub(super) checks: Vec<Check>,
+}
+
+impl Read<'_> {
+    /// What other fields may refer to.
+    pub(super) fn names(&self) -> RegionNames<'_> {
+        RegionNames { names: &self.names, regions: self.regions.as_ref() }
+    }
 }
 
 /// Reads all regions and how each is checked.
@@ -46,42 +53,38 @@ fn read_one<'a>(node: &Node<'a>, shared: Option<&Object<'a>>, names: &mut Vec<&'
         }
         names.push(name);
     }
-    let coordinates = read_coordinates(&object);
+    let coordinates = coordinates::read(&object);
     let own = object.section("health");
     let check = health::read(name.unwrap_or_default(), Layers { own: own.as_ref(), shared });
     if let Some(own) = own {
         own.finish();
     }
-    later::region_fields(&object);
+    refuse_unsupported(&object);
     object.finish();
     Some((Region::new(name?, coordinates?), check?))
 }
 
-/// Reads the keys `latitude` and `longitude` of an object.
-pub(super) fn read_coordinates(object: &Object<'_>) -> Option<Coordinates> {
-    let [latitude, longitude] = [("latitude", 90), ("longitude", 180)].map(|(key, limit)| {
-        let range = -limit..=limit;
-        object.require(key, &number_of("degrees", &range)).and_then(|node| node.number(range, "degrees"))
+/// What belongs to a region and is not supported yet.
+fn refuse_unsupported(region: &Object<'_>) {
+    let states = [("active", true), ("drain", false), ("off", false)];
+    only(region.get("state"), "\"active\"", &|node| node.one_of(&states) == Some(true));
+    only(region.get("weight"), "100", &|node| node.integer(0..=1000) == Some(100));
+    only(region.get("bias"), "0", &|node| node.number(-99..=99, "percent") == Some(0.0));
+    only(region.get("priority"), "0", &|node| node.integer(0..=1000) == Some(0));
+    only(region.get("capacity"), "no capacity", &|node| {
+        node.number(0..=1_000_000_000, "requests per second");
+        false
     });
-    match Coordinates::new(latitude?, longitude?) {
-        Ok(coordinates) => Some(coordinates),
-        Err(Invalid::NullIsland) => {
-            object.node().wrong_as("latitude 0 and longitude 0", "another place, because 0,0 stands for an unknown one")
-        }
-        Err(_) => None, // the ranges above are the same
-    }
 }
 
 /// Reads which region is the gateway's own; without the field it is the one that the node's locality names, if there is one.
-pub(super) fn read_local(node: Option<Node<'_>>, read: &Read<'_>, node_region: Option<&str>) -> Option<RegionId> {
+pub(super) fn read_local(
+    node: Option<Node<'_>>,
+    names: RegionNames<'_>,
+    node_region: Option<&str>,
+) -> Option<RegionId> {
     match node {
-        Some(node) => read_region_name(&node, read),
-        None => read.regions.as_ref()?.find(node_region?),
+        Some(node) => names.read(&node),
+        None => names.regions?.find(node_region?),
     }
-}
-
-/// Reads the name of one of these regions; `None` as well if something is wrong with the regions themselves.
-pub(super) fn read_region_name(node: &Node<'_>, read: &Read<'_>) -> Option<RegionId> {
-    let name = node.text(REGION_NAME, |name| read.names.is_empty() || read.names.contains(&name))?;
-    read.regions.as_ref()?.find(name)
 }
