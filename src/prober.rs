@@ -12,7 +12,7 @@ use crate::call::Failure;
 use crate::health::Transition;
 use crate::health_table::{HealthTable, Instance, Lease};
 use crate::probe::{Check, CheckId, Outcome};
-use crate::region::{RegionId, Regions};
+use crate::region::{Region, RegionId, Regions};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -93,13 +93,14 @@ impl Claims {
 }
 
 impl Plan {
-    /// A plan for these regions with a check each, valid from now on.
-    pub fn new(regions: &Regions, checks: &[Check], configured: Timestamp) -> Self {
-        let checks: Vec<_> = regions
-            .iter()
-            .zip(checks)
-            .map(|((region, place), check)| Planned { region, id: check.id(place.name()), check: check.clone() })
-            .collect();
+    /// A plan for the checks of these regions, valid from now on.
+    pub fn new(regions: &Regions, configured: Timestamp) -> Self {
+        let planned = |(id, region): (RegionId, &Region)| Planned {
+            region: id,
+            id: region.check().id(region.name()),
+            check: region.check().clone(),
+        };
+        let checks: Vec<_> = regions.iter().map(planned).collect();
         let shortest = checks.iter().map(|planned| planned.check.edge_interval).min();
         let tick = (shortest.unwrap_or(MAX_TICK) / TICKS_PER_INTERVAL).clamp(MIN_TICK, MAX_TICK);
         Self { checks, tick, configured }

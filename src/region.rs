@@ -1,9 +1,10 @@
 //! Regions: the places that serve traffic, in the order in which they were configured.
 //!
 //! The list is fixed for the life of a configuration, so a region is known by its index ([`RegionId`]) everywhere but at
-//! the edges. This module must never know whether a region is healthy.
+//! the edges.
 
 use crate::geo::{Coordinates, UnitVector};
+use crate::probe::Check;
 
 /// The largest number of regions of one configuration.
 pub const MAX_REGIONS: usize = 1000;
@@ -18,6 +19,8 @@ pub struct Region {
     name: String,
     coordinates: Coordinates,
     unit_vector: UnitVector,
+    /// Boxed, so that ranking reads the vectors of all regions without the checks between them.
+    check: Box<Check>,
 }
 
 /// All regions in configured order: at least one, unique names.
@@ -32,9 +35,9 @@ impl RegionId {
 }
 
 impl Region {
-    /// A region of this name (a DNS label, checked by the configuration) at this place.
-    pub fn new(name: impl Into<String>, coordinates: Coordinates) -> Self {
-        Self { name: name.into(), coordinates, unit_vector: coordinates.unit_vector() }
+    /// A region of this name (a DNS label, checked by the configuration) at these coordinates, checked like this.
+    pub fn new(name: impl Into<String>, coordinates: Coordinates, check: Check) -> Self {
+        Self { name: name.into(), coordinates, unit_vector: coordinates.unit_vector(), check: Box::new(check) }
     }
 
     /// The name, as it stands in the routing header.
@@ -51,6 +54,11 @@ impl Region {
     #[inline]
     pub fn unit_vector(&self) -> &UnitVector {
         &self.unit_vector
+    }
+
+    /// How its health is checked.
+    pub fn check(&self) -> &Check {
+        &self.check
     }
 }
 

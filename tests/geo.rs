@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{all_up, at, cases, coordinates, regions};
+use common::{all_up, at, cases, coordinates, region, regions};
 use geographiclib_rs::{Geodesic, InverseGeodesic};
 use greatcircle::geo::{Coordinates, Kilometres, SquaredChord};
-use greatcircle::region::{Region, Regions};
+use greatcircle::region::Regions;
 use greatcircle::steering::{Origin, WhenAllDown, steer};
 use proptest::num::f64::ANY;
 use proptest::prelude::*;
@@ -203,7 +203,7 @@ fn the_sphere_is_within_0_57_percent_of_the_ellipsoid() {
 #[test]
 fn the_nearest_region_on_the_sphere_is_the_nearest_on_the_ellipsoid() {
     const CLIENTS: usize = 1_000_000;
-    let regions = TWELVE_REGIONS.map(|(name, latitude, longitude)| Region::new(name, at(latitude, longitude)));
+    let regions = TWELVE_REGIONS.map(|(name, latitude, longitude)| region(name, at(latitude, longitude)));
     let regions = Regions::new(regions.to_vec()).unwrap();
     let health = all_up(&regions);
     let ellipsoid = Geodesic::wgs84();

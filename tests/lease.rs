@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{after, check, ms, plan, regions_in_a_row};
+use common::{after, check, ms, plan, plan_since, regions_in_a_row};
 use greatcircle::call::Failure;
 use greatcircle::health::Transition;
 use greatcircle::health_table::{HealthTable, Instance};
@@ -32,7 +32,7 @@ fn answers_that_never_come_are_forgotten() {
 fn a_newer_configuration_takes_the_lease_before_it_is_due_and_keeps_to_its_own_interval() {
     let regions = regions_in_a_row(1);
     let old = plan(&regions, &check()); // configured at 0 s, every 5 s
-    let new = Plan::new(&regions, &[Check { interval: ms(20_000), ..check() }], after(ms(1000)));
+    let new = plan_since(&regions, &Check { interval: ms(20_000), ..check() }, after(ms(1000)));
     let mut table = HealthTable::default();
     let mut probes = Vec::new();
     let mut tick = |name, instance, plan: &Plan, seconds: u64| {

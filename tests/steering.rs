@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{at, cases, coordinates, regions, view};
+use common::{at, cases, coordinates, region, regions, view};
 use greatcircle::client::country::Country;
 use greatcircle::client::{Location, Via};
 use greatcircle::geo::Kilometres;
@@ -125,7 +125,7 @@ const THREE_REGIONS: [(&str, f64, f64); 3] =
 /// The decision records when the regions' health is this, us-east, eu-west and eu-central in this order: `U`p, `D`own or
 /// unknown (`?`). `-` stands for the region of a refusal.
 fn record(origin: Origin, health: &str, unknown_is_up: bool, last_resort: LastResort) -> String {
-    let regions = THREE_REGIONS.map(|(name, latitude, longitude)| Region::new(name, at(latitude, longitude)));
+    let regions = THREE_REGIONS.map(|(name, latitude, longitude)| region(name, at(latitude, longitude)));
     let regions = Regions::new(regions.to_vec()).unwrap();
     let written = |letter| match letter {
         'U' => Up,

@@ -30,7 +30,6 @@ pub use output::Output;
 pub use reader::Problem;
 
 use crate::client;
-use crate::probe::Check;
 use crate::region::{Region, RegionId, Regions};
 use crate::steering::WhenAllDown;
 use layers::Layers;
@@ -42,10 +41,8 @@ use serde_json::Value;
 pub struct Config {
     /// This gateway's own region, if it is one of `regions`.
     pub local_region: Option<RegionId>,
-    /// Where traffic can go.
+    /// Where traffic can go, and how each region is checked.
     pub regions: Regions,
-    /// How each region is checked, in the order of `regions`.
-    pub checks: Vec<Check>,
     /// How a client is located.
     pub client: client::Settings,
     /// What to do when no region is usable.
@@ -97,6 +94,5 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let regions = read.regions?;
     let home = local_region.and_then(|local| regions.get(local)).map(Region::coordinates);
     let client = client.settings(home)?;
-    let checks = read.checks;
-    Some(Config { local_region, regions, checks, client, when_all_down: steering?, output: output? })
+    Some(Config { local_region, regions, client, when_all_down: steering?, output: output? })
 }

@@ -6,7 +6,6 @@ use super::layers::Layers;
 use super::reader::{Node, Object, is_dns_label};
 use super::region_names::RegionNames;
 use super::unsupported::only;
-use crate::probe::Check;
 use crate::region::{MAX_REGIONS, Region, RegionId, Regions};
 
 const NAME: &str = "a DNS label: a-z, 0-9 and inner -, at most 63 characters";
@@ -18,7 +17,6 @@ pub(super) struct Read<'a> {
     /// Their names: known even where something else is wrong with a region. Empty if there is no list.
     names: Vec<&'a str>,
     pub(super) regions: Option<Regions>,
-    pub(super) checks: Vec<Check>,
 }
 
 impl Read<'_> {
@@ -39,11 +37,11 @@ pub(super) fn read<'a>(list: Option<Node<'a>>, shared: Option<&Object<'a>>) -> R
     }
     let mut names = Vec::new();
     let read: Vec<_> = nodes.iter().map(|node| read_one(node, shared, &mut names)).collect();
-    let (regions, checks) = read.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default().into_iter().unzip();
-    Read { names, regions: Regions::new(regions), checks }
+    let regions = read.into_iter().collect::<Option<Vec<_>>>().and_then(Regions::new);
+    Read { names, regions }
 }
 
-fn read_one<'a>(node: &Node<'a>, shared: Option<&Object<'a>>, names: &mut Vec<&'a str>) -> Option<(Region, Check)> {
+fn read_one<'a>(node: &Node<'a>, shared: Option<&Object<'a>>, names: &mut Vec<&'a str>) -> Option<Region> {
     let object = node.object()?;
     let name_node = object.require("name", NAME);
     let name = name_node.as_ref().and_then(|node| node.text(NAME, is_dns_label));
@@ -61,7 +59,7 @@ fn read_one<'a>(node: &Node<'a>, shared: Option<&Object<'a>>, names: &mut Vec<&'
     }
     refuse_unsupported(&object);
     object.finish();
-    Some((Region::new(name?, coordinates?), check?))
+    Some(Region::new(name?, coordinates?, check?))
 }
 
 /// What belongs to a region and is not supported yet.

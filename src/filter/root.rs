@@ -99,7 +99,7 @@ impl RootContext for Root {
 impl Active {
     fn new(config: Config, context: u32) -> Self {
         let now = host::now();
-        let plan = Plan::new(&config.regions, &config.checks, now);
+        let plan = Plan::new(&config.regions, now);
         let telemetry = Rc::new(Telemetry::new(&config.regions));
         let lookup = config.client.lookup.clone();
         let lookups = lookup.map(|settings| Lookups::new(settings, context, Rc::clone(&telemetry)));

@@ -33,9 +33,14 @@ pub(crate) fn after(duration: Duration) -> Timestamp {
     Timestamp::after_epoch(START + duration)
 }
 
+/// A region that is checked by default.
+pub(crate) fn region(name: impl Into<String>, coordinates: Coordinates) -> Region {
+    Region::new(name, coordinates, check())
+}
+
 /// Regions `r0`, `r1`, … at these places.
 pub(crate) fn regions(places: impl IntoIterator<Item = Coordinates>) -> Regions {
-    let regions = places.into_iter().enumerate().map(|(index, place)| Region::new(format!("r{index}"), place));
+    let regions = places.into_iter().enumerate().map(|(index, place)| region(format!("r{index}"), place));
     Regions::new(regions.collect()).unwrap()
 }
 
@@ -66,7 +71,13 @@ pub(crate) fn check() -> Check {
 
 /// A plan that checks every region alike.
 pub(crate) fn plan(regions: &Regions, check: &Check) -> Plan {
-    Plan::new(regions, &vec![check.clone(); regions.len()], after(ms(0)))
+    plan_since(regions, check, after(ms(0)))
+}
+
+/// The same, configured at this time.
+pub(crate) fn plan_since(regions: &Regions, check: &Check, configured: Timestamp) -> Plan {
+    let regions = regions.iter().map(|(_, region)| Region::new(region.name(), region.coordinates(), check.clone()));
+    Plan::new(&Regions::new(regions.collect()).unwrap(), configured)
 }
 
 /// A table with a lease on every region, but no result yet.

@@ -3,7 +3,7 @@
 //! What the host does is here as it was found to be: callbacks of one instance never overlap, those of two do; a swap may
 //! come too late, because somebody else was faster; and a swap succeeds unconditionally where there is no value yet.
 
-use super::{START, ms};
+use super::{START, ms, plan_since};
 use greatcircle::health::Transition;
 use greatcircle::health_table::{HealthTable, Instance};
 use greatcircle::probe::{Check, Outcome};
@@ -108,9 +108,8 @@ pub(crate) struct Simulation {
 impl Simulation {
     /// One instance for each phase, which is when it is configured and begins to tick.
     pub(crate) fn new(regions: &Regions, check: &Check, phases: &[Duration], seed: u64, answers: Answers) -> Self {
-        let checks = vec![check.clone(); regions.len()];
         let worker = |(index, phase): (usize, &Duration)| Worker {
-            plan: Plan::new(regions, &checks, Timestamp::after_epoch(START + *phase)),
+            plan: plan_since(regions, check, Timestamp::after_epoch(START + *phase)),
             prober: Prober::new(Instance(index as u64)),
             alive: true,
             tasks: VecDeque::new(),

@@ -57,7 +57,7 @@ fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva()
     let readme = readme();
     let [example] = examples(&readme)[..] else { panic!("one example") };
     let config = Config::from_json(example.as_bytes(), None).unwrap();
-    let plan = Plan::new(&config.regions, &config.checks, Timestamp::default());
+    let plan = Plan::new(&config.regions, Timestamp::default());
     let nothing_known = HealthTable::default().view(plan.checks(), Timestamp::default());
     let headers = [("x-geo-latitude", "46.2"), ("x-geo-longitude", "6.14"), ("x-forwarded-for", "192.0.2.7")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));

@@ -23,9 +23,8 @@ impl Probing {
             Ok(config) => config,
             Err(problems) => bail!("the filter's configuration in envoy/envoy.yaml: {problems:?}"),
         };
-        let mut checks = config.regions.iter().zip(config.checks);
-        let check = checks.find(|((_, known), _)| known.name() == region).map(|(_, check)| check);
-        check.map(Self).with_context(|| format!("envoy/envoy.yaml has no region {region}"))
+        let check = config.regions.iter().find(|(_, known)| known.name() == region).map(|(_, known)| known.check());
+        check.cloned().map(Self).with_context(|| format!("envoy/envoy.yaml has no region {region}"))
     }
 
     /// From a region's death until no request is steered there any more.
