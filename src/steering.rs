@@ -33,6 +33,13 @@ pub enum WhenAllDown {
     Region(RegionId),
 }
 
+/// How the block `steering` of the configuration wants requests to be steered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// What to do when no region is usable.
+    pub when_all_down: WhenAllDown,
+}
+
 /// Why a request goes where it goes. Log, metric and header derive from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {

@@ -31,7 +31,7 @@ pub use reader::Problem;
 
 use crate::client;
 use crate::region::{Region, RegionId, Regions};
-use crate::steering::WhenAllDown;
+use crate::steering::Policy;
 use layers::Layers;
 use reader::{Node, Problems};
 use serde_json::Value;
@@ -45,8 +45,8 @@ pub struct Config {
     pub regions: Regions,
     /// How a client is located.
     pub client: client::Settings,
-    /// What to do when no region is usable.
-    pub when_all_down: WhenAllDown,
+    /// How requests are steered.
+    pub policy: Policy,
     /// Which headers tell the decision.
     pub output: Output,
 }
@@ -84,7 +84,7 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let read = regions::read(object.require("regions", regions::LIST), health.as_ref());
     let local_region = regions::read_local(object.get("localRegion"), read.names(), node_region);
     let client = client_location::read(object.section("clientLocation"));
-    let steering = steering::read(object.section("steering"), read.names());
+    let policy = steering::read(object.section("steering"), read.names());
     let output = output::read(object.section("output"), client.headers.as_ref(), client.trust.as_ref());
     if let Some(health) = health {
         health.finish();
@@ -94,5 +94,5 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let regions = read.regions?;
     let home = local_region.and_then(|local| regions.get(local)).map(Region::coordinates);
     let client = client.settings(home)?;
-    Some(Config { local_region, regions, client, when_all_down: steering?, output: output? })
+    Some(Config { local_region, regions, client, policy: policy?, output: output? })
 }

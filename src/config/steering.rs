@@ -4,20 +4,20 @@ use super::country;
 use super::reader::{Node, Object, is_token};
 use super::region_names::{REGION_NAME, RegionNames};
 use super::unsupported::{only, only_redacted};
-use crate::steering::WhenAllDown;
+use crate::steering::{Policy, WhenAllDown};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(31_557_600); // what a message calls "1year"
 
-/// Reads what to do when no region is usable.
-pub(super) fn read(object: Option<Object<'_>>, names: RegionNames<'_>) -> Option<WhenAllDown> {
+/// Reads how requests are steered.
+pub(super) fn read(object: Option<Object<'_>>, names: RegionNames<'_>) -> Option<Policy> {
     let object = object?;
     let when_all_down =
         object.get("whenAllDown").map_or(Some(WhenAllDown::default()), |node| read_when_all_down(&node, names));
     refuse_unsupported(&object, names);
     object.finish();
-    when_all_down
+    Some(Policy { when_all_down: when_all_down? })
 }
 
 fn read_when_all_down(node: &Node<'_>, names: RegionNames<'_>) -> Option<WhenAllDown> {

@@ -83,7 +83,7 @@ impl Request {
     /// Decides where the request of a client at this location goes, and writes it down.
     fn steer(&self, location: Location) -> Action {
         let Service { config, plan, telemetry, .. } = &*self.service;
-        let decision = steer(location.origin(), &config.regions, &self.view, config.when_all_down);
+        let decision = steer(location.origin(), &config.regions, &self.view, config.policy.when_all_down);
         telemetry.decided(&decision);
         self.decision.set(Some(decision));
         match self.region(&decision) {

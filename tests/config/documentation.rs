@@ -63,7 +63,7 @@ fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva()
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
     let location = config.client.read(&headers, None).location;
     assert_eq!(location.place, Coordinates::new(46.2, 6.14).ok());
-    let decision = steer(location.origin(), &config.regions, &nothing_known, config.when_all_down);
+    let decision = steer(location.origin(), &config.regions, &nothing_known, config.policy.when_all_down);
     let region = config.regions.get(decision.region.unwrap()).unwrap().name();
     let record = Record { decision: &decision, region, location: &location };
     for (header, value) in [

@@ -84,7 +84,7 @@ fn every_valid_document_is_accepted() {
 fn regions_alone_are_enough() {
     let config = of("minimal");
     assert_eq!(config.local_region, None);
-    assert_eq!(config.when_all_down, WhenAllDown::Nearest);
+    assert_eq!(config.policy.when_all_down, WhenAllDown::Nearest);
 
     let [check] = checks(&config)[..] else { panic!("one region, one check") };
     let request = Request {
@@ -142,7 +142,7 @@ fn every_supported_field_has_its_effect() {
     assert_eq!(site(&config, "10.1.2.3"), Some((place(50.11, 8.68), Some("DE".into()))));
     assert_eq!(site(&config, "2001:db8:1:2::3"), Some((place(53.0, -6.26), None)));
     assert_eq!(site(&config, "10.2.0.1"), None);
-    assert_eq!(config.when_all_down, WhenAllDown::Region(config.regions.find("ap-south").unwrap()));
+    assert_eq!(config.policy.when_all_down, WhenAllDown::Region(config.regions.find("ap-south").unwrap()));
     assert_eq!(config.output.region_header, "x-region");
     assert_eq!(config.output.decision_header.as_deref(), Some("x-decision"));
     assert_eq!(config.output.response_header.as_deref(), Some("x-served-by"));
@@ -260,7 +260,7 @@ fn what_happens_when_all_are_down() {
         (json!("reject"), WhenAllDown::Reject),
         (json!({"region": "eu-west"}), WhenAllDown::Region(of("minimal").regions.find("eu-west").unwrap())),
     ] {
-        assert_eq!(with("steering", json!({"whenAllDown": when})).when_all_down, expected, "{when}");
+        assert_eq!(with("steering", json!({"whenAllDown": when})).policy.when_all_down, expected, "{when}");
     }
 }
 
