@@ -41,6 +41,9 @@ use serde_json::Value;
 pub struct Config {
     /// This gateway's own region, if it is one of `regions`.
     pub local_region: Option<RegionId>,
+    /// The region of the node's locality, where it should have named the local region and names none of `regions`. Worth a
+    /// warning.
+    pub unmatched_locality: Option<String>,
     /// Where traffic can go, and how each region is checked.
     pub regions: Regions,
     /// How a client is located.
@@ -82,7 +85,7 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let health = object.section("health");
     health::read("", Layers { own: None, shared: health.as_ref() }); // its problems, even if there is no region to read it for
     let read = regions::read(object.require("regions", regions::LIST), health.as_ref());
-    let local_region = regions::read_local(object.get("localRegion"), read.names(), node_region);
+    let local = regions::read_local(object.get("localRegion"), read.names(), node_region);
     let client = client_location::read(object.section("clientLocation"));
     let policy = steering::read(object.section("steering"), read.names());
     let output = output::read(object.section("output"), client.headers.as_ref(), client.trust.as_ref());
@@ -92,7 +95,8 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     object.finish();
 
     let regions = read.regions?;
-    let home = local_region.and_then(|local| regions.get(local)).map(Region::coordinates);
+    let home = local.region.and_then(|local| regions.get(local)).map(Region::coordinates);
     let client = client.settings(home)?;
-    Some(Config { local_region, regions, client, policy: policy?, output: output? })
+    let regions::Local { region: local_region, unmatched_locality } = local;
+    Some(Config { local_region, unmatched_locality, regions, client, policy: policy?, output: output? })
 }

@@ -19,6 +19,12 @@ pub(super) struct Read<'a> {
     pub(super) regions: Option<Regions>,
 }
 
+/// Which region is the gateway's own.
+pub(super) struct Local {
+    pub(super) region: Option<RegionId>,
+    pub(super) unmatched_locality: Option<String>,
+}
+
 impl Read<'_> {
     /// What other fields may refer to.
     pub(super) fn names(&self) -> RegionNames<'_> {
@@ -76,13 +82,12 @@ fn refuse_unsupported(region: &Object<'_>) {
 }
 
 /// Reads which region is the gateway's own; without the field it is the one that the node's locality names, if there is one.
-pub(super) fn read_local(
-    node: Option<Node<'_>>,
-    names: RegionNames<'_>,
-    node_region: Option<&str>,
-) -> Option<RegionId> {
-    match node {
-        Some(node) => names.read(&node),
-        None => names.regions?.find(node_region?),
+pub(super) fn read_local(node: Option<Node<'_>>, names: RegionNames<'_>, node_region: Option<&str>) -> Local {
+    if let Some(node) = node {
+        return Local { region: names.read(&node), unmatched_locality: None };
     }
+    let locality = node_region.filter(|name| !name.is_empty()); // Envoy's word for a node without one
+    let region = names.regions.zip(locality).and_then(|(regions, name)| regions.find(name));
+    let unmatched_locality = locality.filter(|_| region.is_none()).map(str::to_owned);
+    Local { region, unmatched_locality }
 }

@@ -237,19 +237,20 @@ fn times_that_are_not_given_follow_the_interval() {
 }
 
 #[test]
-fn the_local_region_is_the_configured_one_or_the_nodes() {
-    for (configured, node, local) in [
-        (None, None, None),
-        (None, Some("us-east"), Some("us-east")),
-        (None, Some("mars-north"), None),
-        (None, Some(""), None),
-        (Some("eu-west"), None, Some("eu-west")),
-        (Some("eu-west"), Some("us-east"), Some("eu-west")),
-        (Some("eu-west"), Some("mars-north"), Some("eu-west")),
+fn the_local_region_is_the_configured_one_or_the_nodes_which_may_match_none() {
+    for (configured, node, expected) in [
+        (None, None, (None, None)),
+        (None, Some("us-east"), (Some("us-east"), None)),
+        (None, Some("mars-north"), (None, Some("mars-north"))),
+        (None, Some(""), (None, None)), // a node without a locality
+        (Some("eu-west"), None, (Some("eu-west"), None)),
+        (Some("eu-west"), Some("us-east"), (Some("eu-west"), None)),
+        (Some("eu-west"), Some("mars-north"), (Some("eu-west"), None)),
     ] {
         let further = configured.map_or(json!({}), |name| json!({"localRegion": name}));
         let config = parse(&two_regions(&further), node);
-        assert_eq!(name(&config, config.local_region), local, "{configured:?} {node:?}");
+        let local = name(&config, config.local_region);
+        assert_eq!((local, config.unmatched_locality.as_deref()), expected, "{configured:?} {node:?}");
     }
 }
 
