@@ -6,7 +6,7 @@
 //!
 //! Imports go one way, which `tests/layout.rs` holds:
 //!
-//! 1. `reader` reads JSON and knows nothing of the configuration.
+//! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` knows what is not JSON at all.
 //! 2. `coordinates`, `country`, `layers`, `region_names`, `statuses` and `unsupported` read what several blocks have in common.
 //! 3. The blocks: `times`, then `health`, then `regions`; `lookup`, then `client_location`; `steering`; `output`.
 //! 4. This file puts them together.
@@ -18,6 +18,7 @@ mod health;
 mod layers;
 mod lookup;
 mod output;
+mod protobuf;
 mod reader;
 mod region_names;
 mod regions;
@@ -65,9 +66,7 @@ impl Config {
         let config = match serde_json::from_slice::<Value>(json) {
             Ok(value) => read(&Node::root(&value, &problems), node_region),
             Err(error) => {
-                let nothing = json.trim_ascii().is_empty();
-                let found = if nothing { "nothing".to_owned() } else { format!("no JSON ({error})") };
-                problems.add("configuration", &found, "a JSON object");
+                report_no_json(json, &error, &problems);
                 None
             }
         };
@@ -77,6 +76,18 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+fn report_no_json(bytes: &[u8], error: &serde_json::Error, problems: &Problems) {
+    let (found, expected) = if bytes.trim_ascii().is_empty() {
+        ("nothing".to_owned(), "a JSON object")
+    } else if protobuf::looks_like_struct(bytes) {
+        let found = "the bytes of a protobuf message (google.protobuf.Struct?)";
+        (found.to_owned(), "JSON in a google.protobuf.StringValue")
+    } else {
+        (format!("no JSON ({error})"), "a JSON object")
+    };
+    problems.add("configuration", &found, expected);
 }
 
 fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {

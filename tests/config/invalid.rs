@@ -8,6 +8,26 @@ use std::path::Path;
 /// All that a message must never show. The files under `config/` use it in every secret.
 const SECRET: &str = "s3cret";
 
+/// `{regions: [{name: eu-west, latitude: 53.35, longitude: -6.26}]}` as a `google.protobuf.Struct`: what the filter gets if
+/// Envoy's `configuration` is not a `StringValue`.
+const PROTOBUF_STRUCT: [&[u8]; 15] = [
+    b"\x0A\x53",                                     // Struct.fields: an entry of 83 bytes
+    b"\x0A\x07regions",                              // its key
+    b"\x12\x48",                                     // its value: a Value of 72 bytes
+    b"\x32\x46",                                     // Value.list_value, 70 bytes
+    b"\x0A\x44",                                     // ListValue.values: a Value of 68 bytes
+    b"\x2A\x42",                                     // Value.struct_value, 66 bytes
+    b"\x0A\x11",                                     // Struct.fields: an entry of 17 bytes
+    b"\x0A\x04name",                                 // its key
+    b"\x12\x09\x1A\x07eu-west",                      // its value: a Value of 9 bytes, Value.string_value of 7
+    b"\x0A\x15",                                     // Struct.fields: an entry of 21 bytes
+    b"\x0A\x08latitude",                             // its key
+    b"\x12\x09\x11\xCD\xCC\xCC\xCC\xCC\xAC\x4A\x40", // its value: Value.number_value, 53.35 as a double
+    b"\x0A\x16",                                     // Struct.fields: an entry of 22 bytes
+    b"\x0A\x09longitude",                            // its key
+    b"\x12\x09\x11\x0A\xD7\xA3\x70\x3D\x0A\x19\xC0", // its value: Value.number_value, -6.26 as a double
+];
+
 /// The lists of wrong values, each with the field that it is for.
 fn wrong_values() -> Vec<(String, Vec<Value>)> {
     let read = |path: &Path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -148,6 +168,12 @@ fn a_regions_own_health_is_refused_in_the_same_words() {
             assert_eq!(own, shared, "{field}: {value}");
         }
     }
+}
+
+#[test]
+fn the_protobuf_struct_among_the_documents_is_the_one_above() {
+    let file = in_repository("tests/config/invalid/a-protobuf-struct.json");
+    assert_eq!(std::fs::read(file).unwrap(), PROTOBUF_STRUCT.concat());
 }
 
 #[test]
