@@ -4,7 +4,7 @@ use super::layers::Layers;
 use super::reader::{Node, is_one_word};
 use super::statuses;
 use super::times::Times;
-use super::unsupported::{only, refuse};
+use super::unsupported::{only, only_json, only_redacted, refuse};
 use crate::call::Request;
 use crate::health::Thresholds;
 use crate::probe::{BODY_LIMIT, Check, Expected};
@@ -99,9 +99,13 @@ fn read_thresholds(block: Layers<'_, '_>) -> Option<Thresholds> {
 
 /// What belongs to this block and is not supported yet.
 fn refuse_unsupported(block: Layers<'_, '_>) {
+    only_json(block.get("targets"), "[]");
+    only(block.get("minUp"), "1", &|node| node.is_json("1") || node.is_json("1.0")); // a double in Istio
+    only_redacted(block.get("slowStart"), "no slowStart", &|_| false);
     if let Some(node) = block.get("passive") {
         refuse_passive(&node);
     }
+    only_json(block.get("quorum"), "{}");
 }
 
 fn refuse_passive(node: &Node<'_>) {

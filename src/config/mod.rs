@@ -34,8 +34,9 @@ use crate::client;
 use crate::region::{Region, RegionId, Regions};
 use crate::steering::Policy;
 use layers::Layers;
-use reader::{Node, Problems};
+use reader::{Node, Object, Problems};
 use serde_json::Value;
+use unsupported::only_json;
 
 /// A configuration that is right in itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +101,7 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let client = client_location::read(object.section("clientLocation"));
     let policy = steering::read(object.section("steering"), read.names());
     let output = output::read(object.section("output"), client.headers.as_ref(), client.trust.as_ref());
+    refuse_unsupported(&object);
     if let Some(health) = health {
         health.finish();
     }
@@ -110,4 +112,11 @@ fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
     let client = client.settings(home)?;
     let regions::Local { region: local_region, unmatched_locality } = local;
     Some(Config { local_region, unmatched_locality, regions, client, policy: policy?, output: output? })
+}
+
+/// What belongs to the document itself and is not supported yet.
+fn refuse_unsupported(object: &Object<'_>) {
+    only_json(object.get("overrides"), "{}");
+    only_json(object.get("policies"), "[]");
+    only_json(object.get("status"), "{}");
 }

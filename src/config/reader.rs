@@ -128,6 +128,12 @@ impl<'a> Node<'a> {
         self.value.is_object()
     }
 
+    /// Whether this is exactly this value, written as compact JSON.
+    pub(super) fn is_json(&self, json: &str) -> bool {
+        let compact = self.value.to_string();
+        compact == json
+    }
+
     pub(super) fn boolean(&self) -> Option<bool> {
         self.value.as_bool().or_else(|| self.wrong("true or false, without quotes"))
     }

@@ -3,7 +3,7 @@
 use super::country;
 use super::reader::{Node, Object, is_token};
 use super::region_names::{REGION_NAME, RegionNames};
-use super::unsupported::{only, only_redacted};
+use super::unsupported::{only, only_json, only_redacted};
 use crate::steering::{Policy, WhenAllDown};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ fn read_when_all_down(node: &Node<'_>, names: RegionNames<'_>) -> Option<WhenAll
 fn refuse_unsupported(object: &Object<'_>, names: RegionNames<'_>) {
     let modes = [("enforce", true), ("shadow", false), ("off", false)];
     only(object.get("mode"), "\"enforce\"", &|node| node.one_of(&modes) == Some(true));
+    only_json(object.get("rankBy"), "\"distance\"");
+    only_json(object.get("action"), "\"route\"");
     if let Some(band) = object.section("tieBand") {
         only_zero(&band, "percent", "percent");
         only_zero(&band, "km", "kilometres");
@@ -58,7 +60,6 @@ fn refuse_unsupported(object: &Object<'_>, names: RegionNames<'_>) {
         }
         false
     });
-    only(object.get("overrides"), "no overrides", &|_| false);
 }
 
 fn only_zero(object: &Object<'_>, key: &'static str, unit: &str) {

@@ -20,6 +20,15 @@ pub(super) fn only_redacted(node: Option<Node<'_>>, instead: &str, accepted: &dy
     }
 }
 
+/// Refuses every value but this one without looking at what is in it. Where an object belongs, everything is redacted: it
+/// may hold a secret.
+pub(super) fn only_json(node: Option<Node<'_>>, json: &str) {
+    match json {
+        "{}" => only_redacted(node, json, &|node| node.is_json(json)),
+        _ => only(node, json, &|node| node.is_json(json)),
+    }
+}
+
 /// Refuses a value that this release does not act on.
 pub(super) fn refuse(node: &Node<'_>, instead: &str) {
     node.wrong::<()>(&not_supported_yet(instead));

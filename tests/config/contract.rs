@@ -29,12 +29,17 @@ const FIELDS: &str = "
     health.upAfter
     health.unknownIs
     health.staleAfter
+    health.targets
+    health.minUp
+    health.slowStart
+    health.quorum
     health.passive
     health.passive.enabled
     health.passive.failures
     health.passive.within
     health.passive.statuses
     health.passive.ejectFor
+    overrides
     clientLocation
     clientLocation.preset
     clientLocation.headers
@@ -75,6 +80,8 @@ const FIELDS: &str = "
     clientLocation.fallback.longitude
     steering
     steering.mode
+    steering.rankBy
+    steering.action
     steering.tieBand
     steering.tieBand.percent
     steering.tieBand.km
@@ -91,7 +98,8 @@ const FIELDS: &str = "
     steering.sticky.secret
     steering.whenAllDown
     steering.whenAllDown.region
-    steering.overrides
+    policies
+    status
     output
     output.regionHeader
     output.decisionHeader
