@@ -6,7 +6,7 @@
 //!
 //! Imports go one way, which `tests/layout.rs` holds:
 //!
-//! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` knows what is not JSON at all.
+//! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` recognizes what is not JSON.
 //! 2. `coordinates`, `country`, `layers`, `region_names`, `statuses` and `unsupported` read what several blocks have in common.
 //! 3. The blocks: `times`, then `health`, then `regions`; `lookup`, then `client_location`; `steering`; `output`.
 //! 4. This file puts them together.

@@ -68,7 +68,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One change to a document, at a place that an index picks.
+/// One change to a document, to the value that an index picks.
 #[derive(Clone, Debug)]
 enum Mutation {
     Replace(Value),
@@ -102,9 +102,9 @@ fn pointers(value: &Value, here: &str) -> Vec<String> {
     std::iter::once(here.to_owned()).chain(below).collect()
 }
 
-fn mutate(document: &mut Value, place: Index, mutation: Mutation) {
+fn mutate(document: &mut Value, index: Index, mutation: Mutation) {
     let pointers = pointers(document, "");
-    let pointer = place.get(&pointers);
+    let pointer = index.get(&pointers);
     let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
     let key = key.replace("~1", "/").replace("~0", "~");
     match (mutation, document.pointer_mut(parent)) {
@@ -158,8 +158,8 @@ proptest! {
         mut document in select(valid_documents()),
         mutations in vec((any::<Index>(), mutation()), 1..4),
     ) {
-        for (place, mutation) in mutations {
-            mutate(&mut document, place, mutation);
+        for (index, mutation) in mutations {
+            mutate(&mut document, index, mutation);
         }
         check(document.to_string().as_bytes(), Some("eu-west"))?;
     }
@@ -172,9 +172,9 @@ proptest! {
         cut in any::<bool>(),
     ) {
         let mut bytes = document.to_string().into_bytes();
-        for (place, byte) in damages {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
+        for (index, byte) in damages {
+            let position = index.index(bytes.len());
+            bytes[position] = byte;
         }
         if cut {
             bytes.truncate(end.index(bytes.len()));

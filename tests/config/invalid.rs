@@ -46,14 +46,14 @@ fn with(field: &str, wrong: &Value) -> Value {
         _ if field.starts_with("clientLocation.lookup.") => json!({"lookup": {"cluster": "ipinfo"}}),
         _ => json!({}),
     };
-    let mut place = &mut document;
+    let mut value = &mut document;
     for key in field.split('.') {
-        if place.is_array() {
-            place = &mut place[0];
+        if value.is_array() {
+            value = &mut value[0];
         }
-        place = &mut place[key];
+        value = &mut value[key];
     }
-    *place = wrong.clone();
+    *value = wrong.clone();
     document
 }
 

@@ -1,6 +1,6 @@
 //! What is accepted of `clientLocation`, and what comes of it.
 
-use crate::valid::{DAY, MS, SECOND, of, pair, parse, place, texts, two_regions, with};
+use crate::valid::{DAY, MS, SECOND, coordinates, of, pair, parse, texts, two_regions, with};
 use greatcircle::call::Request;
 use greatcircle::client::headers::{GeoHeaders, Position};
 use greatcircle::client::lookup::answer::{PlacePointers, Pointers};
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 /// Where the configuration says that this address is.
 pub(crate) fn site(config: &Config, address: &str) -> Option<(Coordinates, Option<String>)> {
-    let Site { place, country } = config.client.networks.find(address.parse().unwrap())?;
-    Some((place, country.map(|country| country.to_string())))
+    let Site { place: coordinates, country } = config.client.networks.find(address.parse().unwrap())?;
+    Some((coordinates, country.map(|country| country.to_string())))
 }
 
 /// The configuration with this lookup service.
@@ -133,7 +133,7 @@ fn networks_as_operators_write_them() {
         ("2001:db8:ffff::1", Some(6.0)),
         ("2001:db9::1", None),
     ] {
-        let expected = latitude.map(|latitude| (place(latitude, 8.0), Some("DE".to_owned())));
+        let expected = latitude.map(|latitude| (coordinates(latitude, 8.0), Some("DE".to_owned())));
         assert_eq!(site(&config, address), expected, "{address}");
     }
 }
@@ -149,8 +149,8 @@ fn thousands_of_networks_fit_into_one_document() {
     let config = with("clientLocation", json!({"networks": networks}));
     for index in [0_u32, 1, 255, 256, 4999] {
         let [_, high, middle, _] = (index * 256).to_be_bytes();
-        let expected = place(f64::from(index % 90) + 0.5, 8.7);
-        let found = site(&config, &format!("11.{high}.{middle}.77")).map(|(place, _)| place);
+        let expected = coordinates(f64::from(index % 90) + 0.5, 8.7);
+        let found = site(&config, &format!("11.{high}.{middle}.77")).map(|(coordinates, _)| coordinates);
         assert_eq!(found, Some(expected), "{index}");
     }
 }
@@ -217,8 +217,8 @@ fn nothing_is_kept_where_there_are_no_entries() {
 }
 
 #[test]
-fn the_fallback_is_the_local_region_or_a_place_or_nowhere() {
-    let (us_east, geneva) = (Some(place(39.04, -77.49)), Some(place(46.2, 6.14)));
+fn the_fallback_is_the_local_region_or_coordinates_or_nothing() {
+    let (us_east, geneva) = (Some(coordinates(39.04, -77.49)), Some(coordinates(46.2, 6.14)));
     let at_geneva = json!({"latitude": 46.2, "longitude": 6.14});
     for (fallback, node, expected) in [
         (None, None, None),

@@ -51,7 +51,7 @@ fn name(config: &Config, region: Option<RegionId>) -> Option<&str> {
     region.and_then(|region| config.regions.get(region)).map(|region| region.name())
 }
 
-pub(crate) fn place(latitude: f64, longitude: f64) -> Coordinates {
+pub(crate) fn coordinates(latitude: f64, longitude: f64) -> Coordinates {
     Coordinates::new(latitude, longitude).unwrap()
 }
 
@@ -115,8 +115,8 @@ fn every_supported_field_has_its_effect() {
     let config = of("full");
     let names: Vec<_> = config.regions.iter().map(|(_, region)| region.name()).collect();
     assert_eq!(names, ["eu-west", "eu-central", "ap-south"]);
-    let places: Vec<_> = config.regions.iter().map(|(_, region)| region.coordinates()).collect();
-    assert_eq!(places, [place(53.0, -6.26), place(50.11, 8.68), place(19.08, 72.88)]);
+    let all_coordinates: Vec<_> = config.regions.iter().map(|(_, region)| region.coordinates()).collect();
+    assert_eq!(all_coordinates, [coordinates(53.0, -6.26), coordinates(50.11, 8.68), coordinates(19.08, 72.88)]);
     assert_eq!(name(&config, config.local_region), Some("eu-central"));
 
     for (region, check) in names.iter().zip(checks(&config)) {
@@ -138,9 +138,9 @@ fn every_supported_field_has_its_effect() {
     let geo = GeoHeaders { position, country: Some("x-country".into()), ..Preset::Fastly.headers() };
     let peers = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32"].map(|network| network.parse().unwrap());
     assert_eq!((&config.client.headers, &config.client.trust), (&geo, &Trust::Peers(peers.to_vec())));
-    assert_eq!(config.client.fallback, Some(place(46.0, 6.14)));
-    assert_eq!(site(&config, "10.1.2.3"), Some((place(50.11, 8.68), Some("DE".into()))));
-    assert_eq!(site(&config, "2001:db8:1:2::3"), Some((place(53.0, -6.26), None)));
+    assert_eq!(config.client.fallback, Some(coordinates(46.0, 6.14)));
+    assert_eq!(site(&config, "10.1.2.3"), Some((coordinates(50.11, 8.68), Some("DE".into()))));
+    assert_eq!(site(&config, "2001:db8:1:2::3"), Some((coordinates(53.0, -6.26), None)));
     assert_eq!(site(&config, "10.2.0.1"), None);
     assert_eq!(config.policy.when_all_down, WhenAllDown::Region(config.regions.find("ap-south").unwrap()));
     assert_eq!(config.output.region_header, "x-region");
@@ -175,11 +175,11 @@ fn the_last_valid_value_of_a_range_is_valid() {
     let geo = GeoHeaders { position: Position::One("!#$%&'*+-.^_`|~".into()), country: Some("x".into()), unknown: &[] };
     assert_eq!((&config.client.headers, &config.client.trust), (&geo, &Trust::Nobody));
     for (address, expected) in [
-        ("0.0.0.0", place(90.0, 180.0)),
-        ("255.255.255.254", place(90.0, 180.0)),
-        ("255.255.255.255", place(-90.0, -180.0)),
-        ("::", place(0.0, 0.0001)),
-        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", place(0.0001, 0.0)),
+        ("0.0.0.0", coordinates(90.0, 180.0)),
+        ("255.255.255.254", coordinates(90.0, 180.0)),
+        ("255.255.255.255", coordinates(-90.0, -180.0)),
+        ("::", coordinates(0.0, 0.0001)),
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", coordinates(0.0001, 0.0)),
     ] {
         assert_eq!(site(&config, address), Some((expected, None)), "{address}");
     }
@@ -192,7 +192,7 @@ fn the_last_valid_value_of_a_range_is_valid() {
         Cache { entries: 1_000_000, ttl: year, negative_ttl: SECOND, prefix_v4: 8, prefix_v6: 128 }
     );
     assert_eq!(config.output.decision_header, None);
-    // Requests and answers are different places, so one name may serve both.
+    // Requests and answers do not meet, so one name may serve both.
     assert_eq!(config.output.response_header.as_deref(), Some("x-greatcircle-region"));
 }
 
