@@ -1,0 +1,198 @@
+//! `envoy/minimal.yaml` and what README says of it: the file runs as it stands, and prints what README shows.
+
+use serde_json::Value;
+use tempfile::TempDir;
+use test_harness::bootstrap::{GATEWAY, repository};
+use test_harness::envoy::Envoy;
+use test_harness::places::{ASHBURN, DUBLIN, GENEVA, Place, SUVA, SYDNEY, kilometres};
+use test_harness::{Client, Region, Response, eventually, eventually_equals};
+
+const LISTENER_PORT: &str = "/static_resources/listeners/0/address/socket_address/port_value";
+const ADMIN_PORT: &str = "/admin/address/socket_address/port_value";
+const ENDPOINT_PORT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
+const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
+
+#[test]
+fn the_commands_in_the_readme_print_what_it_says() {
+    let gateway = Gateway::start();
+    let [session] = text_blocks("README.md", "console").try_into().expect("one session");
+    let mut asked = 0;
+    for step in session.split("$ ").skip(1) {
+        let (command, printed) = step.split_once('\n').unwrap();
+        if command == "kill %1" {
+            gateway.regions[0].kill();
+            continue;
+        }
+        assert!(command.starts_with("curl -si ") && command.ends_with(" localhost:10000 | grep region"), "{command}");
+        eventually_equals(command, printed.trim_end().to_owned(), || grep_region(&gateway.get(&headers(command))));
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn without_a_place_a_client_is_served_by_the_gateways_own_region_and_nobody_steers_from_outside() {
+    let gateway = Gateway::start();
+    let own = "region=eu-west;reason=noLocation;rank=1;via=fallback";
+    let forged = [("x-greatcircle-region", "us-east"), ("x-greatcircle-decision", "region=us-east")];
+    for headers in [&[][..], &forged] {
+        let response = gateway.get(headers);
+        assert_eq!((response.status, response.region.as_deref()), (200, Some("eu-west")), "{headers:?}");
+        assert_eq!(response.seen_headers("x-greatcircle-decision"), [own], "{headers:?}");
+        assert_eq!(response.seen_headers("x-greatcircle-region"), ["eu-west"], "{headers:?}");
+    }
+    // README's advice for gateways with a region of their own: it is left only while it is down.
+    gateway.regions[0].kill();
+    eventually_equals("the other region", "region=us-east;reason=noLocation;rank=2;via=fallback".into(), || {
+        gateway.get(&[]).decision()
+    });
+}
+
+#[test]
+fn the_file_is_what_the_readme_shows() {
+    let file = unindented(&text("envoy/minimal.yaml"));
+    let [configuration] = text_blocks("README.md", "json").try_into().expect("one configuration");
+    assert!(file.contains(&unindented(&configuration)), "the configuration is another one:\n{configuration}");
+    let bootstrap = bootstrap();
+    let in_file = bootstrap.pointer(FILTER).unwrap()["typed_config"]["config"]["configuration"]["value"].as_str();
+    let parsed = [configuration.as_str(), in_file.unwrap()].map(|json| serde_json::from_str::<Value>(json).unwrap());
+    assert_eq!(parsed[0], parsed[1], "all of it is shown");
+
+    let routes = text_blocks("README.md", "yaml").into_iter().find(|block| block.starts_with("routes:"));
+    let routes = routes.expect("the routes");
+    assert!(file.contains(&unindented(&routes)), "the routes are others:\n{routes}");
+
+    // What to type is in the comments at the head of the file.
+    let (scripts, session) =
+        (text_blocks("README.md", "sh").join("\n"), text_blocks("README.md", "console").join("\n"));
+    let commands = scripts.lines().chain(session.lines().filter_map(|line| line.strip_prefix("$ ")));
+    let commands: Vec<_> = commands.collect();
+    assert_eq!(commands.len(), 11, "{commands:#?}");
+    for command in commands {
+        assert!(file.contains(&format!("\n# {}\n", command.trim())), "not in the file: {command}");
+    }
+}
+
+/// A newcomer's first trap: Envoy answers 503 where the names differ.
+#[test]
+fn a_region_its_cluster_and_the_routing_header_have_one_name() {
+    let bootstrap = bootstrap();
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let filter = bootstrap.pointer(FILTER).unwrap();
+    let configuration = filter["typed_config"]["config"]["configuration"]["value"].as_str().unwrap();
+    let configuration: Value = serde_json::from_str(configuration).unwrap();
+    assert_eq!(names(&configuration["regions"]), names(&bootstrap["static_resources"]["clusters"]));
+    assert_eq!(configuration["health"]["cluster"], "{region}");
+}
+
+#[test]
+fn every_bootstrap_takes_the_same_labels_out_of_the_stats_names() {
+    let tags = |file: &str| serde_saphyr::from_str::<Value>(&text(file)).unwrap()["stats_config"].clone();
+    assert_eq!(tags("envoy/minimal.yaml"), tags("envoy/envoy.yaml"));
+    let tags = tags("envoy/envoy.yaml");
+    let tags = tags["stats_tags"].as_array().unwrap();
+    let mesh = serde_saphyr::from_str::<Value>(&text("istio/mesh-config.yaml")).unwrap();
+    let in_istio = mesh["spec"]["meshConfig"]["defaultConfig"]["extraStatTags"].as_array().unwrap();
+    assert_eq!(tags.iter().map(|tag| &tag["tag_name"]).collect::<Vec<_>>(), in_istio.iter().collect::<Vec<_>>());
+    // What Istio's bootstrap template makes of an entry.
+    for tag in tags {
+        let name = tag["tag_name"].as_str().unwrap();
+        assert_eq!(tag["regex"], format!("({name}=\\.=(.*?);\\.;)"));
+    }
+}
+
+/// What README computes, and its picture: kilometres, and the time that light needs in fibre for the way and back.
+#[test]
+fn the_figures_of_the_readme_are_computed() {
+    let km = |from: Place, to: Place| kilometres((from.latitude, from.longitude), (to.latitude, to.longitude));
+    let (suva_sydney, suva_dublin, dublin_sydney) = (km(SUVA, SYDNEY), km(SUVA, DUBLIN), km(DUBLIN, SYDNEY));
+    let picture = text("docs/forwarding.svg");
+    let readme = text("README.md");
+    for (what, kilometres) in [
+        ("Sydney", suva_sydney),
+        ("Sydney, which is down, then Dublin", suva_sydney + dublin_sydney),
+        ("Dublin", suva_dublin),
+        ("Dublin, then Sydney", suva_dublin + dublin_sydney),
+        ("Dublin, which asks Sydney twice", suva_dublin + 2.0 * dublin_sydney),
+    ] {
+        let ms = format!("{:.0} ms", 2.0 * kilometres / 200.0);
+        let kilometres = format!("{:.0}", kilometres);
+        let (thousands, rest) = kilometres.split_at(kilometres.len() - 3);
+        for (name, text) in [("README.md", &readme), ("the picture", &picture)] {
+            assert!(text.contains(&ms), "{what}: no {ms} in {name}");
+        }
+        assert!(readme.contains(&format!("{thousands},{rest} km")), "{what}: no {thousands},{rest} km");
+    }
+    assert_eq!((km(GENEVA, DUBLIN).round(), km(GENEVA, ASHBURN).round()), (1191.0, 6566.0));
+}
+
+/// The gateway of the file, with ports that are free here and nothing else changed.
+struct Gateway {
+    envoy: Envoy,
+    /// In the order of the file's clusters.
+    regions: Vec<Region>,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let mut bootstrap = bootstrap();
+        *bootstrap.pointer_mut(LISTENER_PORT).unwrap() = 0.into();
+        *bootstrap.pointer_mut(ADMIN_PORT).unwrap() = 0.into();
+        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().unwrap();
+        let regions = clusters.iter_mut().map(|cluster| {
+            let region = Region::start(cluster["name"].as_str().unwrap()).unwrap();
+            *cluster.pointer_mut(ENDPOINT_PORT).unwrap() = region.port().into();
+            region
+        });
+        let regions = regions.collect();
+        let directory = tempfile::tempdir().unwrap();
+        let envoy = Envoy::start(&bootstrap, 2, directory.path()).unwrap();
+        Self { envoy, regions, _directory: directory }
+    }
+
+    fn get(&self, headers: &[(&str, &str)]) -> Response {
+        let address = eventually("the gateway", || self.envoy.listener(GATEWAY));
+        let client = headers.iter().fold(Client::of(address), |client, (name, value)| client.header(name, value));
+        client.get("/")
+    }
+}
+
+fn bootstrap() -> Value {
+    serde_saphyr::from_str(&text("envoy/minimal.yaml")).unwrap()
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The blocks of a page that are marked as being in this language.
+fn text_blocks(page: &str, language: &str) -> Vec<String> {
+    let (page, begin) = (text(page), format!("\n```{language}\n"));
+    let blocks = page.split(&begin).skip(1);
+    blocks.map(|rest| rest.split_once("\n```").unwrap().0.to_owned()).collect()
+}
+
+/// The same lines, each without what stands before its first word; a comment's mark is a word.
+fn unindented(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(comment) => format!("# {}", comment.trim()),
+        None => line.trim().to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The headers that a curl command sends.
+fn headers(command: &str) -> Vec<(&str, &str)> {
+    command.split('\'').filter_map(|word| word.split_once(": ")).collect()
+}
+
+/// What `curl -si | grep region` shows of an answer, as if it came from a region of the README's.
+fn grep_region(response: &Response) -> String {
+    let headers = ["x-greatcircle-region", "x-greatcircle-decision"];
+    let lines = headers.iter().filter_map(|name| Some(format!("{name}: {}", response.header(name)?)));
+    let page = response.region.iter().map(|region| format!("This is region {region}."));
+    lines.chain(page).collect::<Vec<_>>().join("\n")
+}
