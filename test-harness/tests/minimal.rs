@@ -1,6 +1,9 @@
-//! `envoy/minimal.yaml` and what README says of it: the file runs as it stands, and prints what README shows.
+//! `envoy/minimal.yaml` and what README says of it: the file runs as it stands, and prints what README shows. Beside it: the
+//! labels and names of metrics, in everything that is shipped.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use test_harness::bootstrap::{GATEWAY, repository};
 use test_harness::envoy::Envoy;
@@ -95,12 +98,40 @@ fn every_bootstrap_takes_the_same_labels_out_of_the_stats_names() {
     let tags = tags["stats_tags"].as_array().unwrap();
     let mesh = serde_saphyr::from_str::<Value>(&text("istio/mesh-config.yaml")).unwrap();
     let in_istio = mesh["spec"]["meshConfig"]["defaultConfig"]["extraStatTags"].as_array().unwrap();
-    assert_eq!(tags.iter().map(|tag| &tag["tag_name"]).collect::<Vec<_>>(), in_istio.iter().collect::<Vec<_>>());
+    let names: Vec<_> = tags.iter().filter_map(|tag| tag["tag_name"].as_str()).collect();
+    assert_eq!(in_istio.iter().filter_map(Value::as_str).collect::<Vec<_>>(), names);
+    let reference = text("docs/configuration.md");
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `greatcircle_")?.split_once("}`"));
+    let labels = rows.flat_map(|(metric, _)| metric.split_once('{').unwrap().1.split(','));
+    assert_eq!(labels.collect::<BTreeSet<_>>(), names.iter().copied().collect(), "the reference's labels");
+    let list = format!("extraStatTags: [{}]", names.join(", "));
+    assert!(text("istio/README.md").contains(&list), "the annotation");
     // What Istio's bootstrap template makes of an entry.
     for tag in tags {
         let name = tag["tag_name"].as_str().unwrap();
         assert_eq!(tag["regex"], format!("({name}=\\.=(.*?);\\.;)"));
     }
+}
+
+#[test]
+fn pages_and_manifests_name_no_metric_that_the_reference_has_not() {
+    let reference = text("docs/configuration.md");
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `greatcircle_")?.split(['`', '{']).next());
+    let known: BTreeSet<_> = rows.collect();
+    assert_eq!(known.len(), 9, "{known:?}");
+    let mut named = 0;
+    for page in ["README.md", "docs", "envoy", "istio"].iter().flat_map(|place| pages(&repository().join(place))) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for rest in text.split("greatcircle_").skip(1) {
+            let name = rest.split(|next: char| !next.is_ascii_lowercase() && next != '_').next().unwrap_or_default();
+            // The beginning of a name, followed by a choice, is a filter for Envoy's stats.
+            let is_known = known.contains(name) || (name.is_empty() && rest.starts_with('('));
+            assert!(is_known, "{}: greatcircle_{name}", page.display());
+            named += 1;
+        }
+        assert!(!text.contains("wasmcustom.greatcircle."), "{}: a metric's old name", page.display());
+    }
+    assert!(named > 30, "{named}");
 }
 
 /// What README computes, and its picture: kilometres, and the time that light needs in fibre for the way and back.
@@ -162,6 +193,14 @@ impl Gateway {
 
 fn bootstrap() -> Value {
     serde_saphyr::from_str(&text("envoy/minimal.yaml")).unwrap()
+}
+
+/// A file, or every file in a folder.
+fn pages(path: &Path) -> Vec<PathBuf> {
+    match path.is_dir() {
+        true => std::fs::read_dir(path).unwrap().flat_map(|entry| pages(&entry.unwrap().path())).collect(),
+        false => vec![path.to_owned()],
+    }
 }
 
 fn text(file: &str) -> String {
