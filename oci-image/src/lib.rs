@@ -1,8 +1,8 @@
 //! greatcircle as the OCI image that Istio pulls: `FROM scratch`, and one `COPY` of `plugin.wasm`.
 //!
 //! `write` makes the archive; `read` refuses every archive that Istio, or whoever looks for the module in it, could
-//! misunderstand. They share the shape of the documents and nothing else. Bytes in, bytes out: must never know files,
-//! registries, clocks or engines.
+//! misunderstand. They share the shape of the documents and nothing else. Bytes in, bytes out: no files, registries, clocks
+//! or engines.
 //!
 //! The archive is an OCI image layout, and at the same time what `docker load` reads:
 //!

@@ -1,9 +1,8 @@
-//! Packs a module, reads the archive back from the disk, and prints the image's digest.
-//!
-//! Must never know: what makes an image right (`read`), or how one is made (`write`).
+//! Packs a module, reads the archive back from the disk, and prints the image's digest. How to push it goes to stderr.
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use oci_image::NAME;
 use std::fs;
 use std::path::PathBuf;
 
@@ -25,6 +24,21 @@ fn main() -> Result<()> {
     let image = oci_image::read(&fs::read(&partial)?).context("the image that was just written is not right")?;
     ensure!(image.module == module, "the image that was just written has another module in it");
     fs::rename(&partial, &archive).with_context(|| format!("cannot write {}", archive.display()))?;
+    eprintln!("{}", how_to_push(&archive.display().to_string(), &image.digest));
     println!("{}", image.digest);
     Ok(())
+}
+
+fn how_to_push(archive: &str, digest: &str) -> String {
+    let sha256 = digest.trim_start_matches("sha256:");
+    format!(
+        "An OCI layout with one image in it. Push it with one of these, which keep its digest:
+
+  skopeo copy --preserve-digests oci-archive:{archive} docker://REGISTRY/{NAME}:VERSION
+  oras cp --from-oci-layout {archive}@{digest} REGISTRY/{NAME}:VERSION
+  mkdir image && tar -xf {archive} -C image && crane push image REGISTRY/{NAME}:VERSION
+
+(docker load -i {archive} works too, but docker push compresses anew: then pin the digest that it prints.)
+In the WasmPlugin: url: oci://REGISTRY/{NAME}:VERSION, and sha256: {sha256}"
+    )
 }

@@ -1,15 +1,19 @@
 //! From an archive back to the module, if nothing about the archive is wrong.
 //!
-//! Stricter than Istio, which takes the first `plugin.wasm` of the last layer: here there is one layer with one file.
-//! Must never know how `write` does it.
+//! Stricter than Istio, which takes the first `plugin.wasm` of the last layer: here there is one layer with one file. Stricter
+//! than `oci-spec`, which passes over fields: here a document has to be the one that this crate would write of the same blobs,
+//! JSON value for JSON value. What says more, this crate cannot call right.
 
-use crate::documents::{
-    CONFIG_TYPE, Config, Descriptor, DockerImage, INDEX_TYPE, Index, LAYER_TYPE, Layout, MANIFEST_TYPE, Manifest,
-};
+use crate::documents::{self, DockerImage, Tags};
 use crate::{PLUGIN, blob_path, digest};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::GzDecoder;
+use oci_spec::image::{
+    Arch, Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType, OciLayout, Os, SCHEMA_VERSION,
+};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -30,28 +34,84 @@ pub struct Image {
 /// If anything is missing, superfluous, or not what it says it is.
 pub fn read(archive: &[u8]) -> Result<Image> {
     let mut files = unpack(archive).context("the archive")?;
-    let layout: Layout = document(&take(&mut files, "oci-layout")?).context("oci-layout")?;
-    ensure!(layout == Layout::current(), "oci-layout: version {}", layout.image_layout_version);
-    let index: Index = document(&take(&mut files, "index.json")?).context("index.json")?;
-    let docker: Vec<DockerImage> = document(&take(&mut files, "manifest.json")?).context("manifest.json")?;
-
-    ensure!(index.schema_version == 2 && index.media_type == INDEX_TYPE, "index.json: it is no index");
-    let described = only(&index.manifests).context("index.json: manifests")?;
-    let manifest: Manifest = document(&blob(&mut files, described, MANIFEST_TYPE)?).context("the manifest")?;
-    ensure!(manifest.schema_version == 2 && manifest.media_type == MANIFEST_TYPE, "the manifest: it is none");
-    let config: Config = document(&blob(&mut files, &manifest.config, CONFIG_TYPE)?).context("the configuration")?;
-    let layer = only(&manifest.layers).context("the manifest: layers")?;
-    let layer_files = gunzip(&blob(&mut files, layer, LAYER_TYPE)?).context("the layer")?;
+    check_layout(&take(&mut files, "oci-layout")?).context("oci-layout")?;
+    let index = take(&mut files, "index.json")?;
+    let described = described_image(&index).context("index.json")?;
+    let manifest = blob(&mut files, &described, MediaType::ImageManifest)?;
+    let (described_config, described_layer) = described_parts(&manifest).context("the manifest")?;
+    let config = blob(&mut files, &described_config, MediaType::ImageConfig)?;
+    let layer = blob(&mut files, &described_layer, MediaType::ImageLayerGzip)?;
+    let layer_files = gunzip(&layer).context("the layer")?;
+    let docker = take(&mut files, "manifest.json")?;
     ensure!(files.is_empty(), "nobody refers to {:?}", files.keys());
 
-    ensure!((&*config.os, &*config.architecture) == ("linux", "amd64"), "the configuration: Istio takes linux/amd64");
-    let is_layers = config.rootfs.kind == "layers" && config.rootfs.diff_ids == [digest(&layer_files)];
-    ensure!(is_layers, "the configuration: rootfs is not the layer");
-    let docker = only(&docker).context("manifest.json: images")?;
-    let same = docker.config == blob_path(&manifest.config.digest) && docker.layers == [blob_path(&layer.digest)];
-    ensure!(same, "manifest.json: docker would load another image");
+    let tag = document::<Tags>(&index).context("index.json")?.tag();
+    says_only(&index, &documents::index(&manifest, tag)?).context("index.json")?;
+    says_only(&manifest, &documents::manifest(&config, &layer)?).context("the manifest")?;
+    check_config(&config, &layer_files).context("the configuration")?;
+    check_docker(&docker, &described_config, &described_layer).context("manifest.json")?;
+    Ok(Image { digest: described.digest().to_string(), module: plugin(&layer_files).context("the layer")? })
+}
 
-    Ok(Image { digest: described.digest.clone(), module: plugin(&layer_files).context("the layer")? })
+fn check_layout(bytes: &[u8]) -> Result<()> {
+    let (layout, current) = (document::<OciLayout>(bytes)?, documents::layout()?);
+    ensure!(layout == current, "version {}", layout.image_layout_version());
+    says_only(bytes, &current)
+}
+
+fn described_image(index: &[u8]) -> Result<Descriptor> {
+    let index: ImageIndex = document(index)?;
+    let is_index = index.schema_version() == SCHEMA_VERSION && *index.media_type() == Some(MediaType::ImageIndex);
+    ensure!(is_index, "it is no index");
+    only(index.manifests()).context("manifests").cloned()
+}
+
+/// The configuration and the layer.
+fn described_parts(manifest: &[u8]) -> Result<(Descriptor, Descriptor)> {
+    let it: ImageManifest = document(manifest)?;
+    let is_manifest = it.schema_version() == SCHEMA_VERSION && *it.media_type() == Some(MediaType::ImageManifest);
+    ensure!(is_manifest, "it is none");
+    Ok((it.config().clone(), only(it.layers()).context("layers")?.clone()))
+}
+
+fn check_config(bytes: &[u8], layer_files: &[u8]) -> Result<()> {
+    let config: ImageConfiguration = document(bytes)?;
+    ensure!((config.os(), config.architecture()) == (&Os::Linux, &Arch::Amd64), "Istio takes linux/amd64");
+    let expected = documents::config(layer_files)?;
+    ensure!(config.rootfs() == expected.rootfs(), "rootfs is not the layer");
+    says_only(bytes, &expected)
+}
+
+fn check_docker(bytes: &[u8], config: &Descriptor, layer: &Descriptor) -> Result<()> {
+    let images: Vec<DockerImage> = document(bytes)?;
+    let image = only(&images).context("images")?;
+    let [config, layer] = [config, layer].map(|described| blob_path(described.digest().as_ref()));
+    ensure!(image.config == config && image.layers == [layer], "docker would load another image");
+    Ok(())
+}
+
+/// Whether a document is what was understood of it.
+fn says_only(bytes: &[u8], understood: &impl Serialize) -> Result<()> {
+    compare(&document(bytes)?, &serde_json::to_value(understood)?)
+}
+
+fn compare(read: &Value, understood: &Value) -> Result<()> {
+    match (read, understood) {
+        (Value::Object(read), Value::Object(understood)) => {
+            for (field, value) in read {
+                compare(value, understood.get(field).with_context(|| format!("unknown field `{field}`"))?)?;
+            }
+            let missing = understood.keys().find(|field| !read.contains_key(*field));
+            missing.map_or(Ok(()), |field| bail!("missing field `{field}`"))
+        }
+        (Value::Array(read), Value::Array(understood)) if read.len() == understood.len() => {
+            read.iter().zip(understood).try_for_each(|(read, understood)| compare(read, understood))
+        }
+        _ => {
+            ensure!(read == understood, "{read} where {understood} belongs");
+            Ok(())
+        }
+    }
 }
 
 /// The one file of the layer.
@@ -64,11 +124,12 @@ fn plugin(layer: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The blob that a descriptor speaks of. It is taken out: what is left in the end was never spoken of.
-fn blob(files: &mut Files, described: &Descriptor, media_type: &str) -> Result<Vec<u8>> {
-    ensure!(described.media_type == media_type, "{} where {media_type} belongs", described.media_type);
-    let blob = take(files, &blob_path(&described.digest))?;
-    ensure!(blob.len() == described.size, "{} has not the size that is said", described.digest);
-    ensure!(digest(&blob) == described.digest, "{} has another content", described.digest);
+fn blob(files: &mut Files, described: &Descriptor, media_type: MediaType) -> Result<Vec<u8>> {
+    ensure!(*described.media_type() == media_type, "{} where {media_type} belongs", described.media_type());
+    let name = described.digest().as_ref();
+    let blob = take(files, &blob_path(name))?;
+    ensure!(u64::try_from(blob.len())? == described.size(), "{name} has not the size that is said");
+    ensure!(digest(&blob) == name, "{name} has another content");
     Ok(blob)
 }
 

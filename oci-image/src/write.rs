@@ -2,10 +2,7 @@
 //!
 //! No time, no owner, no name of a machine gets in, and gzip's parameters are fixed.
 
-use crate::documents::{
-    Annotations, CONFIG_TYPE, Config, Descriptor, DockerImage, INDEX_TYPE, Index, LAYER_TYPE, Layout, MANIFEST_TYPE,
-    Manifest, Nothing, RootFs,
-};
+use crate::documents::{self, DockerImage};
 use crate::{NAME, PLUGIN, TAG, blob_path, digest};
 use anyhow::Result;
 use flate2::{Compression, GzBuilder};
@@ -18,39 +15,22 @@ use std::io::Write;
 pub fn write(module: &[u8]) -> Result<Vec<u8>> {
     let files = archive(&[(PLUGIN.to_owned(), module.to_owned())])?;
     let layer = gzip(&files)?;
-    let config = serde_json::to_vec(&Config {
-        // Istio takes the linux/amd64 image wherever it runs; the module itself does not care.
-        architecture: "amd64".into(),
-        os: "linux".into(),
-        config: Nothing {},
-        rootfs: RootFs { kind: "layers".into(), diff_ids: vec![digest(&files)] },
-    })?;
-    let manifest = serde_json::to_vec(&Manifest {
-        schema_version: 2,
-        media_type: MANIFEST_TYPE.into(),
-        config: descriptor(CONFIG_TYPE, &config),
-        layers: vec![descriptor(LAYER_TYPE, &layer)],
-    })?;
-    let tagged =
-        Descriptor { annotations: Some(Annotations { tag: TAG.into() }), ..descriptor(MANIFEST_TYPE, &manifest) };
-    let index = Index { schema_version: 2, media_type: INDEX_TYPE.into(), manifests: vec![tagged] };
+    let config = serde_json::to_vec(&documents::config(&files)?)?;
+    let manifest = serde_json::to_vec(&documents::manifest(&config, &layer)?)?;
+    let index = serde_json::to_vec(&documents::index(&manifest, Some(TAG.into()))?)?;
     let docker = DockerImage {
         config: blob_path(&digest(&config)),
         repo_tags: vec![format!("{NAME}:{TAG}")],
         layers: vec![blob_path(&digest(&layer))],
     };
     archive(&[
-        ("oci-layout".into(), serde_json::to_vec(&Layout::current())?),
-        ("index.json".into(), serde_json::to_vec(&index)?),
+        ("oci-layout".into(), serde_json::to_vec(&documents::layout()?)?),
+        ("index.json".into(), index),
         ("manifest.json".into(), serde_json::to_vec(&[docker])?),
         (blob_path(&digest(&manifest)), manifest),
         (blob_path(&digest(&config)), config),
         (blob_path(&digest(&layer)), layer),
     ])
-}
-
-fn descriptor(media_type: &str, blob: &[u8]) -> Descriptor {
-    Descriptor { media_type: media_type.into(), digest: digest(blob), size: blob.len(), annotations: None }
 }
 
 /// A tar of files that belong to root, are readable for all, and are as old as Unix.

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+const NOBODYS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 const MODULE: &[u8] = b"\0asm\x01\0\0\0 and whatever follows";
 
 #[test]
@@ -56,6 +57,8 @@ fn a_wrong_image_is_refused_and_the_fault_is_named() {
         ("Istio takes linux/amd64", config(|it| it["os"] = "wasi".into())),
         ("rootfs is not the layer", config(|it| it["rootfs"]["diff_ids"] = json!(["sha256:00"]))),
         ("rootfs is not the layer", config(|it| it["rootfs"]["type"] = "none".into())),
+        ("unknown field `Cmd`", config(|it| it["config"]["Cmd"] = json!(["/plugin.wasm"]))),
+        ("missing field `config`", config(|it| drop(it.as_object_mut().unwrap().remove("config")))),
         ("unknown field `created`", config(|it| it["created"] = "2026-01-01T00:00:00Z".into())),
         (
             "layers: 2 where there has to be one",
@@ -67,7 +70,9 @@ fn a_wrong_image_is_refused_and_the_fault_is_named() {
             manifest(|it| it["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd".into()),
         ),
         ("has not the size that is said", manifest(|it| it["layers"][0]["size"] = json!(1))),
-        ("blobs/sha256/00 is missing", manifest(|it| it["layers"][0]["digest"] = "sha256:00".into())),
+        ("Invalid digest length 2", manifest(|it| it["layers"][0]["digest"] = "sha256:00".into())),
+        ("blobs/sha256/0000000000000000", manifest(|it| it["layers"][0]["digest"] = NOBODYS.into())),
+        ("unknown field `urls`", manifest(|it| it["layers"][0]["urls"] = json!(["https://example.com"]))),
         (
             "json where application/vnd.oci.image.config.v1+json belongs",
             manifest(|it| {
@@ -76,13 +81,32 @@ fn a_wrong_image_is_refused_and_the_fault_is_named() {
         ),
         ("the manifest: it is none", manifest(|it| it["mediaType"] = "application/json".into())),
         ("the manifest: it is none", manifest(|it| it["schemaVersion"] = json!(1))),
-        ("unknown field `subject`", manifest(|it| it["subject"] = json!({}))),
+        ("missing field `mediaType`", manifest(|it| it["subject"] = json!({}))),
+        ("unknown field `subject`", manifest(|it| it["subject"] = it["config"].clone())),
+        ("unknown field `annotations`", manifest(|it| it["annotations"] = json!({}))),
+        ("unknown field `ours`", manifest(|it| it["ours"] = json!(null))),
         (
             "image.index.v1+json where application/vnd.oci.image.manifest.v1+json belongs",
             index(|it| it["manifests"][0]["mediaType"] = "application/vnd.oci.image.index.v1+json".into()),
         ),
         ("manifests: 2 where", index(|it| it["manifests"] = json!([it["manifests"][0], it["manifests"][0]]))),
-        ("unknown field `platform`", index(|it| it["manifests"][0]["platform"] = json!({"os": "unknown"}))),
+        ("missing field `architecture`", index(|it| it["manifests"][0]["platform"] = json!({"os": "unknown"}))),
+        (
+            "unknown field `platform`",
+            index(|it| it["manifests"][0]["platform"] = json!({"os": "linux", "architecture": "amd64"})),
+        ),
+        ("unknown field `note`", index(|it| it["manifests"][0]["annotations"] = json!({"note": "x"}))),
+        (
+            "duplicate field `org.opencontainers.image.ref.name`",
+            files(|it| {
+                let tag = r#""org.opencontainers.image.ref.name":"1""#;
+                let index = String::from_utf8(it.remove("index.json").unwrap()).unwrap();
+                let index = index.replace(r#""digest""#, &format!(r#""annotations":{{{tag},{tag}}},"digest""#));
+                it.insert("index.json".into(), index.into());
+            }),
+        ),
+        ("unknown field `annotations`", index(|it| it["annotations"] = json!({}))),
+        ("index.json: it is no index", index(|it| drop(it.as_object_mut().unwrap().remove("mediaType")))),
         ("index.json: it is no index", index(|it| it["mediaType"] = "application/json".into())),
         ("docker would load another image", docker(|it| it[0]["Config"] = "blobs/sha256/00".into())),
         ("docker would load another image", docker(|it| it[0]["Layers"] = json!([]))),
@@ -91,6 +115,12 @@ fn a_wrong_image_is_refused_and_the_fault_is_named() {
             "oci-layout: version 2.0.0",
             files(|it| {
                 it.insert("oci-layout".into(), br#"{"imageLayoutVersion": "2.0.0"}"#.into());
+            }),
+        ),
+        (
+            "oci-layout: unknown field `ours`",
+            files(|it| {
+                it.insert("oci-layout".into(), br#"{"imageLayoutVersion": "1.0.0", "ours": 1}"#.into());
             }),
         ),
         ("oci-layout is missing", files(|it| drop(it.remove("oci-layout")))),

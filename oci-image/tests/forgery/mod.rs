@@ -1,6 +1,4 @@
 //! A second way to make an archive, by hand, in which one thing is wrong and every digest around it is right.
-//!
-//! Must never know: how the crate makes its archives.
 
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
