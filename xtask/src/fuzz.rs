@@ -27,11 +27,16 @@ enum Wish {
 }
 
 pub(crate) fn run(root: &Path, from: &Path, arguments: &[String]) -> Result<()> {
-    let wish = wish(from, arguments)?;
-    let binaries = build(root)?;
-    match wish {
-        Wish::Seconds(seconds) => run_all(root, &binaries, seconds),
-        Wish::Again(inputs) => inputs.iter().try_for_each(|input| run_again(&binaries, input)),
+    match wish(from, arguments)? {
+        Wish::Seconds(seconds) => {
+            let targets = targets(root)?;
+            let each = share(seconds, targets.len())?;
+            run_all(root, &build(root)?, &targets, each)
+        }
+        Wish::Again(inputs) => {
+            let binaries = build(root)?;
+            inputs.iter().try_for_each(|input| run_again(&binaries, input))
+        }
     }
 }
 
@@ -55,12 +60,10 @@ fn build(root: &Path) -> Result<PathBuf> {
     Ok(directory.join(host).join("debug"))
 }
 
-fn run_all(root: &Path, binaries: &Path, seconds: u64) -> Result<()> {
-    let targets = targets(root)?;
-    let each = share(seconds, targets.len())?;
+fn run_all(root: &Path, binaries: &Path, targets: &[String], each: u64) -> Result<()> {
     say(&format!("Fuzzing: {} targets, {each} s each", targets.len()));
     let mut failed = 0;
-    for target in &targets {
+    for target in targets {
         let Outcome { inputs, harm } = run_target(root, &binaries.join(target), target, each)?;
         match harm {
             None => println!("{target}: {inputs} inputs, none did harm"),

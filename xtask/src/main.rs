@@ -15,6 +15,7 @@ use anyhow::Result;
 use clap::Parser;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(about = "What ./build.sh does once it has its tools.")]
@@ -52,9 +53,19 @@ enum Task {
     CheckDependencies { cargo_deny: PathBuf },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("build.sh: {error:#}"); // what a person typed
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
     let root = Path::new(".");
-    match Task::parse() {
+    match task {
         Task::Linker { lld } => linker::make(root, &lld),
         Task::Link { lld, without, arguments } => linker::link(&lld, &without, arguments),
         Task::Module { built, output, wasm_opt } => module::finish(root, &built, &output, &wasm_opt),
