@@ -1,12 +1,12 @@
 //! An HTTP call of the gateway's own: what is asked, and what comes back.
 //!
-//! Envoy answers in the place of somebody who does not: what it makes up is told apart here from what a host said. This
-//! module must never know what a call is for.
+//! Envoy answers in the place of somebody who does not: what it makes up is told apart here from what a host said.
 
+use serde::Serialize;
 use std::fmt;
 
 /// A request without a body.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
     /// The Envoy cluster that leads to the host.
     pub cluster: String,
@@ -50,7 +50,7 @@ pub enum Failure {
 }
 
 impl fmt::Debug for Request {
-    /// Keeps what may be a secret.
+    /// With whatever may be a secret redacted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("cluster", &self.cluster).field("method", &self.method).finish_non_exhaustive()
     }

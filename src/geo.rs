@@ -4,9 +4,8 @@
 //! distance is ever NaN. Ranking uses the squared chord between unit vectors: it grows with the great-circle distance,
 //! costs three subtractions and three multiplications, and has no arc function that could leave its domain. Kilometres are
 //! for people and are computed for the one value that is shown.
-//!
-//! This module must never know what a region or a client is.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Mean radius of the Earth, R₁ of IUGG/GRS 80. On a sphere of this radius a distance is wrong by at most 0.56 % against
@@ -47,7 +46,7 @@ pub struct UnitVector([f64; 3]);
 /// The squared length of the straight line between two points of the unit sphere, 0 to 4.
 ///
 /// It orders pairs of points exactly as their great-circle distance does: chord² = 4·haversine.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SquaredChord(f64);
 
 impl Coordinates {
@@ -130,6 +129,28 @@ impl SquaredChord {
     /// The clamp takes away the rounding that puts the half-chord of antipodes just above 1, where `asin` has no value.
     pub fn kilometres(self) -> Kilometres {
         Kilometres(2.0 * EARTH_RADIUS_KM * (self.0.sqrt() / 2.0).clamp(0.0, 1.0).asin())
+    }
+}
+
+impl Eq for SquaredChord {}
+
+impl Ord for SquaredChord {
+    /// Squares of finite numbers are neither NaN nor -0, where `total_cmp` and `==` would differ.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for SquaredChord {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        self.0 < other.0
     }
 }
 

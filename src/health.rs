@@ -3,8 +3,6 @@
 //! The thresholds have gdnsd's shape. While a region is up, failures add up even when successes lie between them, and are
 //! forgiven only after `clear_after` successes in a row: a region that fails every second probe goes down. While it is
 //! down, only `up_after` successes in a row bring it back. Before the first result one probe decides, either way.
-//!
-//! This module must never know what a probe is, or what time it is.
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +110,9 @@ impl State {
 }
 
 impl Health {
+    /// Every health there is.
+    pub const ALL: [Self; 3] = [Self::Down, Self::Up, Self::Unknown];
+
     /// The name used in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -121,7 +122,7 @@ impl Health {
         }
     }
 
-    /// The value of the gauge `greatcircle.region.<region>.health`.
+    /// The value of the gauge `greatcircle_region_health`.
     pub fn gauge(self) -> u64 {
         match self {
             Self::Down => 0,

@@ -1,15 +1,14 @@
 //! The health of all regions as every worker of an Envoy process shares it.
 //!
-//! The table is one value in Envoy's shared data, replaced by compare-and-swap. A record belongs to a [`CheckId`], not to a
-//! configuration: whichever configurations name the same region with the same check share its probes and its state, so an
-//! update keeps what is known, and a listener that drains under an old configuration does no harm to the new one.
-//!
-//! This module must never know where the bytes are kept, or what the regions are called.
+//! The table is one value in shared data, replaced by compare-and-swap. A record belongs to a [`CheckId`], not to a
+//! configuration: whichever configurations name the same region with the same check share its probes and its state, so that an
+//! update keeps what is known.
 
+use crate::availability::{Availability, Status};
 use crate::call::Failure;
 use crate::health::{Health, State, Transition};
 use crate::probe::{Check, CheckId, Outcome};
-use crate::region::RegionId;
+use crate::region::MAX_REGIONS;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -17,44 +16,44 @@ use std::time::Duration;
 /// A record that nobody has used for this long belongs to a configuration that is gone.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
+/// More than any holder allows itself: shared data may hold anything, and a lease that never ends would end probing.
+const LONGEST_GRACE: Duration = Duration::from_secs(10);
+
+/// How many records are kept, however many configurations come and go: those that were in use last.
+const MAX_RECORDS: usize = 4 * MAX_REGIONS;
+
 /// Every region's record, sorted by check.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HealthTable(Vec<(CheckId, Record)>);
 
 /// What is known about one region, and who finds out more.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+struct Record {
     state: State,
     last_result: Option<Timestamp>,
     without_cluster: bool,
-    pub(crate) lease: Lease,
+    lease: Lease,
 }
 
 /// The right to probe a region: its holder sends the next probe when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lease {
     pub(crate) holder: Instance,
-    /// When the holder's configuration came into force.
-    pub(crate) configured: Timestamp,
     /// When the last probe went out; it tells that one's answer from a late answer to an earlier one.
     pub(crate) sent: Timestamp,
     /// When the next one goes out.
     pub(crate) due: Timestamp,
+    /// How late the holder may be before somebody else takes over. Only the holder knows how often it ticks.
+    pub(crate) grace: Duration,
 }
 
-/// One worker's instance of the filter: a number that no other instance of the process is likely to have.
+/// One worker's engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance(pub u64);
-
-/// Each region's effective health at one moment, in configured order: all that steering needs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HealthView(Vec<Effective>);
-
-/// A region's effective health, and whether it counts as usable.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Effective {
-    health: Health,
-    usable: bool,
+pub struct Instance {
+    /// A number that no other engine of the process is likely to have.
+    pub number: u64,
+    /// The hash of its configuration.
+    pub config: u64,
 }
 
 impl HealthTable {
@@ -65,17 +64,20 @@ impl HealthTable {
 
     /// The table for shared data, without the records of configurations that are gone.
     pub fn to_bytes(&self, now: Timestamp) -> Vec<u8> {
-        let in_use =
-            |record: &Record| now.since(record.last_result.unwrap_or_default().max(record.lease.due)) < FORGET_AFTER;
-        let current = self.0.iter().filter(|(_, record)| in_use(record));
-        let current: Vec<_> = current.collect();
+        let in_use = |record: &Record| now.since(record.last_use()) < FORGET_AFTER;
+        let mut kept: Vec<_> = self.0.iter().filter(|(_, record)| in_use(record)).collect();
+        if kept.len() > MAX_RECORDS {
+            kept.sort_by_key(|(_, record)| std::cmp::Reverse(record.last_use()));
+            kept.truncate(MAX_RECORDS);
+            kept.sort_by_key(|(id, _)| *id);
+        }
         // Serialising to memory cannot fail; an empty value would be read as an empty table.
-        postcard::to_allocvec(&current).unwrap_or_default()
+        postcard::to_allocvec(&kept).unwrap_or_default()
     }
 
     /// What is known now about the regions with these checks, in their order.
-    pub fn view<'a>(&self, checks: impl Iterator<Item = (CheckId, &'a Check)>, now: Timestamp) -> HealthView {
-        HealthView(checks.map(|(id, check)| Effective::of(self.get(id), check, now)).collect())
+    pub fn availability<'a>(&self, checks: impl Iterator<Item = (CheckId, &'a Check)>, now: Timestamp) -> Availability {
+        checks.map(|(id, check)| self.status(id, check, now)).collect()
     }
 
     /// Takes a probe's outcome into account, and when the next one is due.
@@ -113,7 +115,39 @@ impl HealthTable {
 
     /// The health of one region, stale results counting as none.
     pub fn health(&self, id: CheckId, check: &Check, now: Timestamp) -> Health {
-        Effective::of(self.get(id), check, now).health
+        self.get(id).map_or(Health::Unknown, |record| record.state_at(check, now).health())
+    }
+
+    /// The same for people, to whom a region is its name: down if it is so for any configuration that probes it, with whatever
+    /// check. Those that are superseded do not count.
+    pub fn reported_health(
+        &self,
+        id: CheckId,
+        check: &Check,
+        now: Timestamp,
+        is_superseded: impl Fn(u64) -> bool,
+    ) -> Health {
+        let mut others = self.probed(id.region(), now, is_superseded).filter(|(other, _)| *other != id);
+        match others.any(|(_, record)| record.state.health() == Health::Down) {
+            true => Health::Down,
+            false => self.health(id, check, now),
+        }
+    }
+
+    /// Whether any configuration probes the region of this name, with whatever check. Those that are superseded do not count.
+    pub fn is_probed(&self, region: u32, now: Timestamp, is_superseded: impl Fn(u64) -> bool) -> bool {
+        self.probed(region, now, is_superseded).next().is_some()
+    }
+
+    fn probed(
+        &self,
+        region: u32,
+        now: Timestamp,
+        is_superseded: impl Fn(u64) -> bool,
+    ) -> impl Iterator<Item = &(CheckId, Record)> {
+        let begin = self.0.partition_point(|(id, _)| id.region() < region);
+        let of_region = self.0.iter().skip(begin).take_while(move |(id, _)| id.region() == region);
+        of_region.filter(move |(_, record)| !record.lease.is_overdue(now) && !is_superseded(record.lease.holder.config))
     }
 
     /// Whether Envoy had no cluster for a region when it was last asked.
@@ -121,46 +155,48 @@ impl HealthTable {
         self.get(id).is_some_and(|record| record.without_cluster)
     }
 
-    /// Whether a region's last result is of this time: neither stale nor, after the clock was set back, from the future.
-    pub(crate) fn is_current(&self, id: CheckId, check: &Check, now: Timestamp) -> bool {
-        let result = self.get(id).and_then(|record| record.last_result);
-        result.is_some_and(|at| now.since(at).max(at.since(now)) <= check.stale_after)
-    }
-
     /// The lease on a region's probes, if anybody ever took it.
     pub(crate) fn lease(&self, id: CheckId) -> Option<Lease> {
         self.get(id).map(|record| record.lease)
     }
 
-    /// Gives the lease away. Returns whether a state that was known has become too old to be believed, and was dropped.
-    pub(crate) fn grant(&mut self, id: CheckId, check: &Check, lease: Lease, now: Timestamp) -> bool {
+    /// Gives the lease away. Returns the state that was known and has become too old to be believed, if that is so; it is
+    /// dropped.
+    pub(crate) fn grant(&mut self, id: CheckId, check: &Check, lease: Lease, now: Timestamp) -> Option<Health> {
         let Some(record) = self.get_mut(id) else {
-            let place = self.place(id).unwrap_or_else(|place| place);
-            self.0.insert(
-                place,
-                (id, Record { state: State::Unknown, last_result: None, without_cluster: false, lease }),
-            );
-            return false;
+            let index = self.index_of(id).unwrap_or_else(|index| index);
+            let record = Record { state: State::Unknown, last_result: None, without_cluster: false, lease };
+            self.0.insert(index, (id, record));
+            return None;
         };
         record.lease = lease;
-        let fresh = record.state_at(check, now);
-        let went_stale = fresh != record.state;
+        let (before, fresh) = (record.state, record.state_at(check, now));
         record.state = fresh;
-        went_stale
+        (fresh != before).then(|| before.health())
+    }
+
+    fn status(&self, id: CheckId, check: &Check, now: Timestamp) -> Status {
+        let health = self.health(id, check, now);
+        let usable = match health {
+            Health::Up => true,
+            Health::Down => false,
+            Health::Unknown => check.unknown_is_up,
+        };
+        Status { health, usable }
     }
 
     fn get(&self, id: CheckId) -> Option<&Record> {
-        let place = self.place(id).ok()?;
-        self.0.get(place).map(|(_, record)| record)
+        let index = self.index_of(id).ok()?;
+        self.0.get(index).map(|(_, record)| record)
     }
 
     fn get_mut(&mut self, id: CheckId) -> Option<&mut Record> {
-        let place = self.place(id).ok()?;
-        self.0.get_mut(place).map(|(_, record)| record)
+        let index = self.index_of(id).ok()?;
+        self.0.get_mut(index).map(|(_, record)| record)
     }
 
     /// Where the record of a check is, or would have to be.
-    fn place(&self, id: CheckId) -> Result<usize, usize> {
+    fn index_of(&self, id: CheckId) -> Result<usize, usize> {
         self.0.binary_search_by_key(&id, |(id, _)| *id)
     }
 }
@@ -173,29 +209,16 @@ impl Record {
             _ => State::Unknown,
         }
     }
-}
 
-impl Effective {
-    fn of(record: Option<&Record>, check: &Check, now: Timestamp) -> Self {
-        let health = record.map_or(Health::Unknown, |record| record.state_at(check, now).health());
-        let usable = match health {
-            Health::Up => true,
-            Health::Down => false,
-            Health::Unknown => check.unknown_is_up,
-        };
-        Self { health, usable }
+    /// When it was, or will be, of use for the last time.
+    fn last_use(&self) -> Timestamp {
+        self.last_result.unwrap_or_default().max(self.lease.due)
     }
 }
 
-impl HealthView {
-    /// Whether requests may be sent there.
-    #[inline]
-    pub fn usable(&self, region: RegionId) -> bool {
-        self.0.get(region.index()).is_some_and(|effective| effective.usable)
-    }
-
-    /// What is known about it.
-    pub fn health(&self, region: RegionId) -> Health {
-        self.0.get(region.index()).map_or(Health::Unknown, |effective| effective.health)
+impl Lease {
+    /// Whether its holder has missed the next probe for so long that somebody else has to send it.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        now >= self.due + self.grace.min(LONGEST_GRACE)
     }
 }

@@ -1,11 +1,9 @@
 //! One probe: what is asked of a region, and what the answer means.
-//!
-//! This module must never know when to probe (that is `prober`) or what follows from the outcome (that is `health`).
 
 use crate::call::{Failure, Reply, Request};
 use crate::health::{Evidence, Thresholds};
+use crate::stable_hash::stable_hash;
 use serde::{Deserialize, Serialize};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -34,7 +32,7 @@ pub struct Check {
 }
 
 /// What a healthy region answers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expected {
     /// Status codes, any of them.
     pub statuses: Vec<RangeInclusive<u16>>,
@@ -45,8 +43,12 @@ pub struct Expected {
 /// Names a region together with everything that gives its results their meaning.
 ///
 /// Results are kept across configurations for as long as this stays the same; intervals and thresholds are not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CheckId(u64);
+/// Identities of one region are neighbours in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CheckId {
+    region: u32,
+    check: u64,
+}
 
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,12 +66,20 @@ pub enum Outcome {
 impl Check {
     /// The identity of this check for the region of this name.
     pub fn id(&self, region: &str) -> CheckId {
-        // Fixed keys, so every worker computes the same. Should a later Rust change the algorithm, a module upgrade makes
-        // the regions unknown until their next probe, which is what a changed check does too.
-        let mut hasher = DefaultHasher::new();
-        (region, &self.request, &self.expected).hash(&mut hasher);
-        CheckId(hasher.finish())
+        CheckId { region: region_hash(region), check: stable_hash(&(region, &self.request, &self.expected)) }
     }
+}
+
+impl CheckId {
+    /// Names the region: [`region_hash`].
+    pub fn region(self) -> u32 {
+        self.region
+    }
+}
+
+/// Names a region in shared data, where names would take more room.
+pub fn region_hash(name: &str) -> u32 {
+    stable_hash(&name) as u32
 }
 
 impl Expected {
@@ -106,6 +116,11 @@ impl Outcome {
     /// What this says about the region.
     pub fn evidence(self) -> Evidence {
         if self == Self::Success { Evidence::Success } else { Evidence::Failure }
+    }
+
+    /// The position in [`Outcome::ALL`].
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
     }
 
     /// The name used in logs and metrics.

@@ -1,18 +1,16 @@
-//! When to probe which region, and which instance does it.
+//! When to probe which region, and which engine does it.
 //!
-//! Envoy runs one instance of the filter per worker and one on the main thread, and each of them ticks. Who probes is
-//! settled region by region with a lease in the shared table. The holder renews it with every probe; anybody else may take
-//! it once the holder has missed three ticks, and an instance with a newer configuration at once, because the old
-//! configuration may live on for minutes on a listener that drains. A probe goes out only after its lease was renewed by
+//! Every worker of an Envoy process and its main thread run an engine for each configuration, and each of them ticks. Who probes
+//! is settled region by region with a lease in the shared table. The holder renews it with every probe; anybody else takes it
+//! once the holder is overdue, or if the holder's interval is longer than its own: where several configurations check a region
+//! alike, the one with the shortest interval probes for all. A probe goes out only after its lease was renewed by
 //! compare-and-swap: so there is one probe per interval whatever happens, and nothing ever has to be released.
-//!
-//! Sans I/O: this module says what to send and is told what came back. It must never know what a host call is.
 
 use crate::call::Failure;
-use crate::health::Transition;
+use crate::health::{Health, Transition};
 use crate::health_table::{HealthTable, Instance, Lease};
 use crate::probe::{Check, CheckId, Outcome};
-use crate::region::{Region, RegionId, Regions};
+use crate::region::{RegionId, Regions};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -45,19 +43,9 @@ struct Planned {
     check: Check,
 }
 
-/// One instance's part in probing.
-#[derive(Clone, Debug)]
-pub struct Prober {
-    instance: Instance,
-    in_flight: Vec<(Token, InFlight)>,
-}
-
-/// The number by which the host names a call.
-pub type Token = u32;
-
 /// A probe on its way.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct InFlight {
+pub struct Probe {
     /// The region that was asked.
     pub region: RegionId,
     /// When it was claimed.
@@ -69,38 +57,19 @@ pub struct InFlight {
 pub struct Claims {
     /// The regions to probe now.
     pub probes: Vec<RegionId>,
-    /// The ones whose last result had become too old to be believed.
-    pub went_stale: Vec<RegionId>,
-    /// How many regions another instance used to probe; a newer configuration takes them even before they are due.
+    /// The ones whose last result had become too old to be believed, with what was known before.
+    pub went_stale: Vec<(RegionId, Health)>,
+    /// How many regions another instance used to probe.
     pub taken_over: usize,
 }
 
-/// What an instance does about a region at one tick.
-enum Turn {
-    /// Nothing: it is not due, or somebody else's.
-    Wait,
-    /// Takes the lease as it stands, without sending.
-    TakeOver { sent: Timestamp, due: Timestamp },
-    /// Sends a probe; the one after it is due then.
-    Probe { next: Timestamp },
-}
-
-impl Claims {
-    /// Whether there is nothing to do, and nothing new in the table.
-    pub fn is_empty(&self) -> bool {
-        self.probes.is_empty() && self.taken_over == 0
-    }
-}
-
 impl Plan {
-    /// A plan for the checks of these regions, valid from now on.
+    /// A plan for these regions, valid from now on.
     pub fn new(regions: &Regions, configured: Timestamp) -> Self {
-        let planned = |(id, region): (RegionId, &Region)| Planned {
-            region: id,
-            id: region.check().id(region.name()),
-            check: region.check().clone(),
-        };
-        let checks: Vec<_> = regions.iter().map(planned).collect();
+        let checks: Vec<_> = regions
+            .iter()
+            .map(|(region, it)| Planned { region, id: it.check().id(it.name()), check: it.check().clone() })
+            .collect();
         let shortest = checks.iter().map(|planned| planned.check.edge_interval).min();
         let tick = (shortest.unwrap_or(MAX_TICK) / TICKS_PER_INTERVAL).clamp(MIN_TICK, MAX_TICK);
         Self { checks, tick, configured }
@@ -111,11 +80,9 @@ impl Plan {
         self.tick
     }
 
-    /// Whether a tick that came out of turn is nearer to the last round than to the next one, which then keeps its own time.
-    ///
-    /// A last round that lies in the future means that the clock was set back: then there is nothing to wait for.
+    /// Whether a round at this time would come so soon after the last one that it can wait for the tick after this.
     pub fn is_early(&self, last_round: Timestamp, now: Timestamp) -> bool {
-        last_round <= now && now.since(last_round) < self.tick / 2
+        now.since(last_round) < self.tick / 2
     }
 
     /// How long it takes at least until a region that is down can be up again.
@@ -129,7 +96,65 @@ impl Plan {
         self.checks.iter().map(|planned| (planned.id, &planned.check))
     }
 
-    /// Every region with its place in configured order, from 1, beginning with the one that has waited longest: if one tick
+    /// A region's check and its identity.
+    pub fn check(&self, region: RegionId) -> Option<(CheckId, &Check)> {
+        self.checks.get(region.index()).map(|planned| (planned.id, &planned.check))
+    }
+
+    /// Whether it is any region's turn for this instance.
+    pub fn is_anything_due(&self, instance: Instance, table: &HealthTable, now: Timestamp) -> bool {
+        let due = |planned: &Planned| self.next_probe(instance, 0, planned, table.lease(planned.id), now).is_some();
+        self.checks.iter().any(due)
+    }
+
+    /// Takes or renews the lease of every region whose turn it is for this instance.
+    ///
+    /// The table is only a proposal until it has been swapped in; send nothing before that.
+    pub fn claim(&self, instance: Instance, table: &mut HealthTable, now: Timestamp) -> Claims {
+        let mut claims = Claims::default();
+        for (position, planned) in self.longest_waiting_first(table) {
+            if claims.probes.len() == MAX_PROBES_PER_TICK {
+                break;
+            }
+            let before = table.lease(planned.id);
+            let Some(due) = self.next_probe(instance, position, planned, before, now) else { continue };
+            let lease = Lease { holder: instance, sent: now, due, grace: self.tick * MISSED_TICKS };
+            let stale = table.grant(planned.id, &planned.check, lease, now);
+            claims.went_stale.extend(stale.map(|health| (planned.region, health)));
+            claims.taken_over += usize::from(before.is_some_and(|lease| lease.holder != instance));
+            claims.probes.push(planned.region);
+        }
+        claims
+    }
+
+    /// If this instance probes a region now: when the probe after this one is due. `position` is the region's in configured
+    /// order, from 1.
+    fn next_probe(
+        &self,
+        instance: Instance,
+        position: u32,
+        planned: &Planned,
+        lease: Option<Lease>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let check = &planned.check;
+        // Not before this probe is settled.
+        let earliest = now + check.timeout + self.tick;
+        let Some(lease) = lease else {
+            // The first probes go out at once, the second ones spread over the interval.
+            let phase = check.interval * position / self.checks.len() as u32;
+            return Some(earliest.max(now + phase));
+        };
+        // Whoever planned that far ahead has a longer interval.
+        let too_far_ahead = lease.due.since(now) > check.interval + self.tick;
+        let due = match lease.holder == instance {
+            true => now >= lease.due,
+            false => lease.is_overdue(now),
+        };
+        (due || too_far_ahead).then(|| earliest.max(next_due(lease.due, check.interval, now)))
+    }
+
+    /// Every region with its position in configured order, from 1, beginning with the one that has waited longest: if one tick
     /// cannot send everything, it is not always the same regions that wait.
     fn longest_waiting_first(&self, table: &HealthTable) -> impl Iterator<Item = (u32, &Planned)> + use<'_> {
         let due = |planned: &Planned| table.lease(planned.id).map(|lease| lease.due);
@@ -137,103 +162,17 @@ impl Plan {
         (1..).zip(&self.checks).cycle().skip(first).take(self.checks.len())
     }
 
-    /// A region's check and its identity.
-    pub fn check(&self, region: RegionId) -> Option<(CheckId, &Check)> {
-        self.checks.get(region.index()).map(|planned| (planned.id, &planned.check))
-    }
-
     /// Takes a probe's outcome into account.
     ///
     /// A cluster that does not exist is no news about the region for as long as it may still be on its way from the control
     /// plane, which is `stale_after` of the configuration; after that it is a failure like any other.
-    pub fn settle(&self, table: &mut HealthTable, probe: InFlight, outcome: Outcome, now: Timestamp) -> Transition {
+    pub fn settle(&self, table: &mut HealthTable, probe: Probe, outcome: Outcome, now: Timestamp) -> Transition {
         let Some((id, check)) = self.check(probe.region) else { return Transition::Unchanged };
         if outcome == Outcome::Failed(Failure::NoCluster) && now.since(self.configured) <= check.stale_after {
             table.postpone(id, check, probe.sent);
             return Transition::Unchanged;
         }
         table.settle(id, check, outcome, probe.sent, now)
-    }
-}
-
-impl Prober {
-    /// An instance that has not sent anything yet.
-    pub fn new(instance: Instance) -> Self {
-        Self { instance, in_flight: Vec::new() }
-    }
-
-    /// Takes or renews the lease of every region whose turn it is for this instance.
-    ///
-    /// The table is only a proposal until it has been swapped in; send nothing before that.
-    pub fn claim(&self, plan: &Plan, table: &mut HealthTable, now: Timestamp) -> Claims {
-        let mut claims = Claims::default();
-        for (place, planned) in plan.longest_waiting_first(table) {
-            if claims.probes.len() == MAX_PROBES_PER_TICK {
-                break;
-            }
-            let before = table.lease(planned.id);
-            let (sent, due) = match self.turn(plan, place, planned, table, now) {
-                Turn::Wait => continue,
-                Turn::TakeOver { sent, due } => (sent, due),
-                Turn::Probe { next } => {
-                    claims.probes.push(planned.region);
-                    (now, next)
-                }
-            };
-            let lease = Lease { holder: self.instance, configured: plan.configured, sent, due };
-            if table.grant(planned.id, &planned.check, lease, now) {
-                claims.went_stale.push(planned.region);
-            }
-            claims.taken_over += usize::from(before.is_some_and(|lease| lease.holder != self.instance));
-        }
-        claims
-    }
-
-    /// What this instance does about a region now; `place` is the region's place in configured order, from 1.
-    fn turn(&self, plan: &Plan, place: u32, planned: &Planned, table: &HealthTable, now: Timestamp) -> Turn {
-        let Planned { id, check, .. } = planned;
-        // Not before this probe is settled.
-        let earliest = now + check.timeout + plan.tick;
-        let Some(lease) = table.lease(*id) else {
-            // The first probes go out at once, the second ones spread over the interval.
-            let phase = check.interval * place / plan.checks.len() as u32;
-            return Turn::Probe { next: earliest.max(now + phase) };
-        };
-        let next = earliest.max(next_due(lease.due, check.interval, now));
-        // Nobody with this interval plans so far ahead: the clock was set back, or the interval used to be longer.
-        let too_far_ahead = lease.due.since(now) > check.interval + plan.tick;
-        let holds = lease.holder == self.instance;
-        if holds || lease.configured < plan.configured {
-            match too_far_ahead || now >= lease.due {
-                true => Turn::Probe { next },
-                false if holds => Turn::Wait,
-                // Not only when it is due: the holder might always be a little earlier.
-                false => Turn::TakeOver { sent: lease.sent, due: lease.due },
-            }
-        } else {
-            let overdue = now >= lease.due + plan.tick * MISSED_TICKS;
-            // A newer configuration may have a longer interval; as long as results come in, somebody takes care.
-            let abandoned = too_far_ahead && !table.is_current(*id, check, now);
-            if overdue || abandoned { Turn::Probe { next } } else { Turn::Wait }
-        }
-    }
-
-    /// Remembers a probe that went out under this token.
-    pub fn sent(&mut self, token: Token, probe: InFlight) {
-        self.in_flight.push((token, probe));
-    }
-
-    /// Gives back what an answer belongs to; `None` for an answer to something else.
-    pub fn answered(&mut self, token: Token) -> Option<InFlight> {
-        let place = self.in_flight.iter().position(|(known, _)| *known == token)?;
-        Some(self.in_flight.swap_remove(place).1)
-    }
-
-    /// Forgets probes whose answer will not come any more, so that the list stays bounded whatever the host does.
-    pub fn forget_lost(&mut self, plan: &Plan, now: Timestamp) {
-        self.in_flight.retain(|(_, probe)| {
-            plan.check(probe.region).is_some_and(|(_, check)| now.since(probe.sent) <= check.timeout + check.interval)
-        });
     }
 }
 

@@ -1,14 +1,19 @@
 //! The decision: which region gets this request, and why.
 //!
-//! Order is static, health is dynamic: regions are ordered by distance alone, and the walk along that order takes the first
-//! usable one. [`steer`] is total: it always answers, with a reason. One pass finds the nearest region and the nearest
-//! usable one without sorting or allocating; ties keep the configured order.
-//!
-//! This module must never know how a client's place was found, or how a region's health is known.
+//! Order is static, availability is dynamic: candidates come in order of distance, whatever their health, and the walk takes the
+//! first one that may be used. Everybody before it is skipped for a [`Cause`], which a [`Trace`] can record; `()` records
+//! nothing and costs nothing. [`steer`] is total: it always answers, with a reason.
 
-use crate::geo::{Coordinates, Kilometres, SquaredChord, UnitVector};
-use crate::health_table::HealthView;
-use crate::region::{Region, RegionId, Regions};
+mod candidates;
+
+use crate::availability::Availability;
+use crate::client::country::Country;
+use crate::client::{Location, Via};
+use crate::geo::{Coordinates, Kilometres};
+use crate::health::Health;
+use crate::region::{RegionId, Regions};
+pub use candidates::Candidate;
+use candidates::Candidates;
 
 /// Where distances are measured from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +24,22 @@ pub enum Origin {
     Fallback(Coordinates),
     /// Neither is known: the configured order stands for the order of distance.
     Nowhere,
+}
+
+/// What one request asks for: all that a policy may go by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Query {
+    /// Where its client is.
+    pub origin: Origin,
+    /// The client's country, if it is known.
+    pub country: Option<Country>,
+}
+
+/// How requests are steered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// What to do when no region is usable.
+    pub when_all_down: WhenAllDown,
 }
 
 /// What to do when no region is usable.
@@ -33,15 +54,30 @@ pub enum WhenAllDown {
     Region(RegionId),
 }
 
-/// How the block `steering` of the configuration wants requests to be steered.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Policy {
-    /// What to do when no region is usable.
-    pub when_all_down: WhenAllDown,
+/// Where one request goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// To a region.
+    Route(Route),
+    /// Nowhere: every region is down, and the configuration says to refuse.
+    Reject,
+}
+
+/// A request's region, and why it is this one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Route {
+    /// The region.
+    pub region: RegionId,
+    /// Why.
+    pub reason: Reason,
+    /// How far the region is from the client; `None` if the client's place is not known.
+    pub distance: Option<Kilometres>,
+    /// The region's rank by distance, 1 for the nearest, whatever the health of those before it.
+    pub rank: usize,
 }
 
 /// Why a request goes where it goes. Log, metric and header derive from this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The nearest region is usable.
     Nearest,
@@ -51,101 +87,132 @@ pub enum Reason {
     NoLocation,
     /// Every region is down, and it was sent somewhere anyway.
     FailOpen,
-    /// Every region is down, and the configuration says to refuse.
-    Rejected,
 }
 
-/// Where one request goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Decision {
-    /// The region; `None` if the request is refused.
-    pub region: Option<RegionId>,
-    /// Why.
-    pub reason: Reason,
-    /// How far the region is from the client; `None` if the client's place is not known.
-    pub distance: Option<Kilometres>,
-    /// The region's place in the order of distance, 1 for the nearest whatever its health; 0 if there is no region.
-    pub rank: usize,
+/// Why a candidate was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is down.
+    Down,
+    /// Nobody knows its health, and the configuration says that this counts as down.
+    Unknown,
 }
 
-/// Decides where a request from `origin` goes.
-pub fn steer(origin: Origin, regions: &Regions, health: &HealthView, when_all_down: WhenAllDown) -> Decision {
-    let ladder = Ladder::from(origin);
-    let nearest_usable = ladder.nearest(regions.iter().filter(|(id, _)| health.usable(*id)));
-    if let Some((region, chord)) = nearest_usable {
-        let rank = ladder.rank(regions, region, chord);
-        let reason = match (origin, rank) {
+/// Somebody who wants to know how a decision came about.
+pub trait Trace {
+    /// This candidate was skipped.
+    fn skipped(&mut self, candidate: Candidate, cause: Cause);
+}
+
+impl Trace for () {
+    #[inline]
+    fn skipped(&mut self, _: Candidate, _: Cause) {}
+}
+
+impl Trace for Vec<(Candidate, Cause)> {
+    fn skipped(&mut self, candidate: Candidate, cause: Cause) {
+        self.push((candidate, cause));
+    }
+}
+
+/// Decides where a request goes.
+pub fn steer(
+    query: &Query,
+    regions: &Regions,
+    policy: &Policy,
+    availability: &Availability,
+    trace: &mut impl Trace,
+) -> Decision {
+    let route = |candidate: Candidate, reason| {
+        Decision::Route(Route {
+            region: candidate.region,
+            reason,
+            distance: query.distance(&candidate),
+            rank: candidate.rank,
+        })
+    };
+    let mut last_resort = None;
+    for candidate in Candidates::new(query.origin, regions) {
+        let Some(cause) = why_not(availability, candidate.region) else {
+            return route(candidate, query.reason(candidate.rank));
+        };
+        trace.skipped(candidate, cause);
+        if policy.when_all_down.is(&candidate) {
+            last_resort = Some(candidate);
+        }
+    }
+    last_resort.map_or(Decision::Reject, |candidate| route(candidate, Reason::FailOpen))
+}
+
+/// Why a region may not be used; `None` if it may.
+#[inline]
+fn why_not(availability: &Availability, region: RegionId) -> Option<Cause> {
+    match (availability.usable(region), availability.health(region)) {
+        (true, _) => None,
+        (false, Health::Unknown) => Some(Cause::Unknown),
+        (false, Health::Down | Health::Up) => Some(Cause::Down),
+    }
+}
+
+impl WhenAllDown {
+    /// Whether this candidate is the one to send a request to.
+    fn is(self, candidate: &Candidate) -> bool {
+        match self {
+            Self::Nearest => candidate.rank == 1,
+            Self::Reject => false,
+            Self::Region(region) => candidate.region == region,
+        }
+    }
+}
+
+impl From<&Location> for Query {
+    fn from(location: &Location) -> Self {
+        let origin = match (location.coordinates, location.via) {
+            (None, _) => Origin::Nowhere,
+            (Some(coordinates), Via::Fallback) => Origin::Fallback(coordinates),
+            (Some(coordinates), _) => Origin::Client(coordinates),
+        };
+        Self { origin, country: location.country }
+    }
+}
+
+impl Query {
+    fn reason(&self, rank: usize) -> Reason {
+        match (self.origin, rank) {
             (Origin::Fallback(_) | Origin::Nowhere, _) => Reason::NoLocation,
             (Origin::Client(_), 1) => Reason::Nearest,
             (Origin::Client(_), _) => Reason::Failover,
-        };
-        return Decision { region: Some(region), reason, distance: ladder.distance(origin, chord), rank };
-    }
-    let last_resort = match when_all_down {
-        WhenAllDown::Reject => None,
-        WhenAllDown::Nearest => ladder.nearest(regions.iter()),
-        WhenAllDown::Region(region) => regions.get(region).map(|place| (region, ladder.chord(place))),
-    };
-    match last_resort {
-        None => Decision { region: None, reason: Reason::Rejected, distance: None, rank: 0 },
-        Some((region, chord)) => Decision {
-            region: Some(region),
-            reason: Reason::FailOpen,
-            distance: ladder.distance(origin, chord),
-            rank: ladder.rank(regions, region, chord),
-        },
-    }
-}
-
-/// The regions in order of distance from one point, or in configured order if there is no point.
-///
-/// It is never written out as a list: for one request it costs less to look at every region once.
-struct Ladder(Option<UnitVector>);
-
-impl Ladder {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Client(place) | Origin::Fallback(place) => Self(Some(place.unit_vector())),
-            Origin::Nowhere => Self(None),
         }
     }
 
-    #[inline]
-    fn chord(&self, region: &Region) -> SquaredChord {
-        self.0.as_ref().map_or(SquaredChord::ZERO, |here| here.squared_chord(region.unit_vector()))
-    }
-
-    /// The first rung among these; of equally distant ones the first.
-    #[inline]
-    fn nearest<'a>(&self, regions: impl Iterator<Item = (RegionId, &'a Region)>) -> Option<(RegionId, SquaredChord)> {
-        regions
-            .map(|(id, region)| (id, self.chord(region)))
-            .reduce(|nearest, candidate| if candidate.1 < nearest.1 { candidate } else { nearest })
-    }
-
-    /// Which rung this region stands on, counted from 1.
-    fn rank(&self, regions: &Regions, region: RegionId, chord: SquaredChord) -> usize {
-        1 + regions.iter().map(|(id, other)| (self.chord(other), id)).filter(|&rung| rung < (chord, region)).count()
-    }
-
     /// The distance worth showing: one from a stand-in says nothing about the client.
-    fn distance(&self, origin: Origin, chord: SquaredChord) -> Option<Kilometres> {
-        matches!(origin, Origin::Client(_)).then(|| chord.kilometres())
+    fn distance(&self, candidate: &Candidate) -> Option<Kilometres> {
+        matches!(self.origin, Origin::Client(_)).then(|| candidate.distance.kilometres())
     }
 }
 
-impl Reason {
-    /// Every reason there is.
-    pub const ALL: [Self; 5] = [Self::Nearest, Self::Failover, Self::NoLocation, Self::FailOpen, Self::Rejected];
+impl Decision {
+    /// Every name of a reason, in the order of [`Decision::index`].
+    pub const REASONS: [&'static str; 5] = ["nearest", "failover", "noLocation", "failOpen", "rejected"];
 
-    /// The name used in headers, logs and metrics.
-    pub fn name(self) -> &'static str {
+    /// The name of the reason, as headers, logs and metrics have it.
+    pub fn reason(&self) -> &'static str {
+        Self::REASONS.get(self.index()).copied().unwrap_or_default()
+    }
+
+    /// The region, if there is one.
+    pub fn region(&self) -> Option<RegionId> {
         match self {
-            Self::Nearest => "nearest",
-            Self::Failover => "failover",
-            Self::NoLocation => "noLocation",
-            Self::FailOpen => "failOpen",
-            Self::Rejected => "rejected",
+            Self::Route(route) => Some(route.region),
+            Self::Reject => None,
+        }
+    }
+
+    /// The position of its reason in [`Decision::REASONS`].
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Route(route) => route.reason as usize,
+            Self::Reject => Self::REASONS.len() - 1,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Distances on the globe: for all places that there are, against the ellipsoid, and where formulas break.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // allowed in tests, but clippy sees no test in a helper
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // allowed in tests, but clippy sees no test in a helper
 
 mod common;
 
-use common::{all_up, at, cases, coordinates, region, regions};
+use common::{at, available, cases, coordinates, region, regions};
 use geographiclib_rs::{Geodesic, InverseGeodesic};
 use greatcircle::geo::{Coordinates, Kilometres, SquaredChord};
-use greatcircle::region::Regions;
-use greatcircle::steering::{Origin, WhenAllDown, steer};
+use greatcircle::health::Health;
+use greatcircle::region::{RegionId, Regions};
+use greatcircle::steering::{Decision, Origin, Policy, Query, Route, steer};
 use proptest::num::f64::ANY;
 use proptest::prelude::*;
 use std::f64::consts::PI;
@@ -44,14 +45,14 @@ fn haversine_km(from: Coordinates, to: Coordinates) -> f64 {
     2.0 * EARTH_RADIUS_KM * h.min(1.0).sqrt().asin()
 }
 
-fn antipode(place: Coordinates) -> Coordinates {
-    let longitude = place.longitude();
-    at(-place.latitude(), if longitude > 0.0 { longitude - 180.0 } else { longitude + 180.0 })
+fn antipode(coordinates: Coordinates) -> Coordinates {
+    let longitude = coordinates.longitude();
+    at(-coordinates.latitude(), if longitude > 0.0 { longitude - 180.0 } else { longitude + 180.0 })
 }
 
 /// Whether the antipode is a place in our sense: that of 0,180 is not.
-fn has_antipode(place: &Coordinates) -> bool {
-    place.latitude() != 0.0 || place.longitude().abs() != 180.0
+fn has_antipode(coordinates: &Coordinates) -> bool {
+    coordinates.latitude() != 0.0 || coordinates.longitude().abs() != 180.0
 }
 
 proptest! {
@@ -75,39 +76,39 @@ proptest! {
     }
 
     #[test]
-    fn a_place_is_at_no_distance_from_itself(place in coordinates()) {
-        prop_assert_eq!(chord(place, place), SquaredChord::ZERO);
-        prop_assert_eq!(place.kilometres_to(&place), Kilometres(0.0));
+    fn a_place_is_at_no_distance_from_itself(coordinates in coordinates()) {
+        prop_assert_eq!(chord(coordinates, coordinates), SquaredChord::ZERO);
+        prop_assert_eq!(coordinates.kilometres_to(&coordinates), Kilometres(0.0));
     }
 
     #[test]
-    fn antipodes_are_half_the_globe_apart(place in coordinates().prop_filter("0,0", has_antipode)) {
-        let Kilometres(km) = place.kilometres_to(&antipode(place));
+    fn antipodes_are_half_the_globe_apart(coordinates in coordinates().prop_filter("0,0", has_antipode)) {
+        let Kilometres(km) = coordinates.kilometres_to(&antipode(coordinates));
         prop_assert!((HALF_CIRCUMFERENCE_KM - 0.000_5..=HALF_CIRCUMFERENCE_KM).contains(&km), "{km} km");
     }
 
     #[test]
     fn near_the_antipode_there_still_is_a_distance(
-        place in coordinates().prop_filter("0,0", has_antipode),
+        coordinates in coordinates().prop_filter("0,0", has_antipode),
         off in -1e-6..1e-6_f64,
     ) {
-        let antipode = antipode(place);
+        let antipode = antipode(coordinates);
         let (latitude, longitude) = (antipode.latitude() + off, antipode.longitude() + off);
-        let Kilometres(km) = place.kilometres_to(&at(latitude.clamp(-90.0, 90.0), longitude.clamp(-180.0, 180.0)));
+        let Kilometres(km) = coordinates.kilometres_to(&at(latitude.clamp(-90.0, 90.0), longitude.clamp(-180.0, 180.0)));
         prop_assert!((HALF_CIRCUMFERENCE_KM - 0.001..=HALF_CIRCUMFERENCE_KM).contains(&km), "{km} km");
     }
 
     #[test]
-    fn a_pole_is_one_place_at_every_longitude(a in -180.0..=180.0, b in -180.0..=180.0, place in coordinates()) {
+    fn a_pole_is_one_place_at_every_longitude(a in -180.0..=180.0, b in -180.0..=180.0, coordinates in coordinates()) {
         for pole in [-90.0, 90.0] {
             prop_assert_eq!(chord(at(pole, a), at(pole, b)), SquaredChord::ZERO);
-            prop_assert_eq!(chord(place, at(pole, a)), chord(place, at(pole, b)));
+            prop_assert_eq!(chord(coordinates, at(pole, a)), chord(coordinates, at(pole, b)));
         }
     }
 
     #[test]
-    fn the_dateline_is_one_meridian(latitude in 0.1..=90.0, place in coordinates()) {
-        prop_assert_eq!(chord(place, at(latitude, 180.0)), chord(place, at(latitude, -180.0)));
+    fn the_dateline_is_one_meridian(latitude in 0.1..=90.0, coordinates in coordinates()) {
+        prop_assert_eq!(chord(coordinates, at(latitude, 180.0)), chord(coordinates, at(latitude, -180.0)));
     }
 }
 
@@ -155,10 +156,19 @@ fn exact_ties_keep_the_configured_order() {
             let mut order = tied.clone();
             order.rotate_left(first);
             let regions = regions(order);
-            let decision = steer(Origin::Client(client), &regions, &all_up(&regions), WhenAllDown::Nearest);
-            assert_eq!(decision.region.map(|id| id.index()), Some(0), "{name}, beginning with {:?}", tied[first]);
-            assert_eq!(decision.rank, 1, "{name}");
+            let chosen = nearest(client, &regions).index();
+            assert_eq!(chosen, 0, "{name}, beginning with {:?}", tied[first]);
         }
+    }
+}
+
+/// The region that a client is steered to if all are up.
+fn nearest(client: Coordinates, regions: &Regions) -> RegionId {
+    let query = Query { origin: Origin::Client(client), country: None };
+    let all_up = available(&vec![Health::Up; regions.len()], true);
+    match steer(&query, regions, &Policy::default(), &all_up, &mut ()) {
+        Decision::Route(Route { region, rank: 1, .. }) => region,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -205,12 +215,11 @@ fn the_nearest_region_on_the_sphere_is_the_nearest_on_the_ellipsoid() {
     const CLIENTS: usize = 1_000_000;
     let regions = TWELVE_REGIONS.map(|(name, latitude, longitude)| region(name, at(latitude, longitude)));
     let regions = Regions::new(regions.to_vec()).unwrap();
-    let health = all_up(&regions);
     let ellipsoid = Geodesic::wgs84();
     let (mut differ, mut worst_regret) = (0, 0.0_f64);
 
     for client in RandomPlaces(42).take(CLIENTS) {
-        let chosen = steer(Origin::Client(client), &regions, &health, WhenAllDown::Nearest).region.unwrap();
+        let chosen = nearest(client, &regions);
 
         // A geodesic is costly, so only regions that can win get one. With s and g a region's distance on the sphere and
         // on the ellipsoid, |g − s| ≤ e·s for e = SPHERE_ERROR. A region with s > best·(1 + e)/(1 − e) has

@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::{after, at, cases, check, claimed, ms, plan, regions, regions_in_a_row};
+use common::{INSTANCE, after, cases, check, claimed, ms, plan, regions_in_a_row};
 use greatcircle::call::{self, Request};
 use greatcircle::health::{Evidence, Health, State, Thresholds, Transition};
 use greatcircle::health_table::{HealthTable, Instance};
 use greatcircle::probe::{Check, Outcome};
-use greatcircle::prober::{InFlight, Plan, Prober};
+use greatcircle::prober::{Plan, Probe};
 use greatcircle::region::Regions;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -155,21 +155,21 @@ proptest! {
         thresholds in thresholds(),
         results in vec((any::<bool>(), select(vec![1, 2500, 4999, 5000, 5001, 90_000])), 1..40),
     ) {
-        let regions = regions([at(1.0, 2.0)]);
-        let region = regions.find("r0").unwrap();
-        let plan = plan(&regions, &Check { thresholds, stale_after: ms(5000), ..check() });
+        let check = Check { thresholds, stale_after: ms(5000), ..check() };
+        let region = regions_in_a_row(1, &check).find("r0").unwrap();
+        let plan = plan(1, &check);
         let (mut model, mut table, mut now) = (Model::new(thresholds), claimed(&plan), ms(0));
         for (good, pause) in results {
             let (evidence, outcome) = if good { (Success, Outcome::Success) } else { (Failure, Outcome::Status) };
-            plan.settle(&mut table, InFlight { region, sent: after(now) }, outcome, after(now));
+            plan.settle(&mut table, Probe { region, sent: after(now) }, outcome, after(now));
             let health = model.observe(evidence);
-            prop_assert_eq!(table.view(plan.checks(), after(now)).health(region), health);
+            prop_assert_eq!(table.availability(plan.checks(), after(now)).health(region), health);
 
             now += ms(pause);
             if pause > 5000 {
                 model.forget();
             }
-            prop_assert_eq!(table.view(plan.checks(), after(now)).health(region), model.health, "{} ms later", pause);
+            prop_assert_eq!(table.availability(plan.checks(), after(now)).health(region), model.health, "{} ms later", pause);
         }
     }
 
@@ -181,7 +181,7 @@ proptest! {
         let (plan, table) = some_table(count, &outcomes);
         let read = HealthTable::from_bytes(&table.to_bytes(after(ms(0))));
         prop_assert_eq!(read.as_ref(), Some(&table));
-        prop_assert_eq!(read.unwrap().view(plan.checks(), after(ms(1))), table.view(plan.checks(), after(ms(1))));
+        prop_assert_eq!(read.unwrap().availability(plan.checks(), after(ms(1))), table.availability(plan.checks(), after(ms(1))));
     }
 
     #[test]
@@ -204,8 +204,9 @@ proptest! {
     fn records_in_disorder_do_no_harm(order in vec(0..9_usize, 0..20)) {
         // Each from a table of its own, without the number of records in front.
         let record = |index: usize| {
-            let region = regions_in_a_row(9).iter().nth(index).unwrap().1.clone();
-            claimed(&plan(&Regions::new(vec![region]).unwrap(), &check())).to_bytes(after(ms(0)))[1..].to_vec()
+            let region = regions_in_a_row(9, &check()).iter().nth(index).unwrap().1.clone();
+            let plan = Plan::new(&Regions::new(vec![region]).unwrap(), after(ms(0)));
+            claimed(&plan).to_bytes(after(ms(0)))[1..].to_vec()
         };
         let records: Vec<_> = order.iter().flat_map(|index| record(*index)).collect();
         does_no_harm(&[vec![order.len() as u8], records].concat());
@@ -227,12 +228,12 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn some_table(count: usize, outcomes: &[(Index, Outcome)]) -> (Plan, HealthTable) {
-    let regions = regions_in_a_row(count);
-    let plan = plan(&regions, &check());
+    let regions = regions_in_a_row(count, &check());
+    let plan = plan(count, &check());
     let mut table = claimed(&plan);
     for (region, outcome) in outcomes {
         let region = regions.iter().nth(region.index(count)).unwrap().0;
-        plan.settle(&mut table, InFlight { region, sent: after(ms(0)) }, *outcome, after(ms(0)));
+        plan.settle(&mut table, Probe { region, sent: after(ms(0)) }, *outcome, after(ms(0)));
     }
     (plan, table)
 }
@@ -240,20 +241,19 @@ fn some_table(count: usize, outcomes: &[(Index, Outcome)]) -> (Plan, HealthTable
 /// Whatever the bytes say, if they are read as a table, it can be worked with, heals, and does not grow.
 fn does_no_harm(bytes: &[u8]) {
     let Some(mut table) = HealthTable::from_bytes(bytes) else { return };
-    let regions = regions_in_a_row(9);
-    let plan = plan(&regions, &check());
-    let prober = Prober::new(Instance(1));
+    let regions = regions_in_a_row(9, &check());
+    let plan = plan(9, &check());
     let mut lengths = Vec::new();
     for second in 0..60 {
         let now = after(ms(1000 * second));
-        for region in prober.claim(&plan, &mut table, now).probes {
-            plan.settle(&mut table, InFlight { region, sent: now }, Outcome::Success, now);
+        for region in plan.claim(INSTANCE, &mut table, now).probes {
+            plan.settle(&mut table, Probe { region, sent: now }, Outcome::Success, now);
         }
         lengths.push(table.to_bytes(now).len());
     }
     // Counters and times take a few bytes more or less; a further record would take 30.
     assert!(lengths.last() < Some(&(lengths[10] + 30)), "{lengths:?}");
-    let view = table.view(plan.checks(), after(ms(60_000)));
+    let view = table.availability(plan.checks(), after(ms(60_000)));
     assert!(regions.iter().all(|(region, _)| view.health(region) == Health::Up), "{view:?}");
 }
 
@@ -277,15 +277,15 @@ fn a_table_that_claims_more_entries_than_it_holds_is_refused() {
 #[test]
 fn records_of_a_configuration_that_is_gone_are_dropped_after_ten_minutes() {
     let other_path = Request { path: "/other".into(), ..check().request };
-    let current = plan(&regions_in_a_row(2), &Check { request: other_path, ..check() });
-    let mut both = claimed(&plan(&regions([at(1.0, 2.0)]), &check()));
+    let current = plan(2, &Check { request: other_path, ..check() });
+    let mut both = claimed(&plan(1, &check()));
     let mut alone = HealthTable::default();
-    let prober = Prober::new(Instance(2));
+    let other = Instance { number: 2, config: 0 };
 
     let due = ms(5000); // when the region of the old configuration would have been probed next
     for (now, kept) in [(due, true), (due + FORGET_AFTER - ms(1), true), (due + FORGET_AFTER, false)] {
         for table in [&mut both, &mut alone] {
-            prober.claim(&current, table, after(now));
+            current.claim(other, table, after(now));
             *table = HealthTable::from_bytes(&table.to_bytes(after(now))).unwrap();
         }
         assert_eq!(both != alone, kept, "at {now:?}");

@@ -91,12 +91,12 @@ fn source() -> impl Strategy<Value = Option<SocketAddr>> {
 }
 
 /// What must hold of every answer.
-fn is_on_the_globe(place: &Coordinates) -> bool {
-    let (latitude, longitude) = (place.latitude(), place.longitude());
+fn is_on_the_globe(coordinates: &Coordinates) -> bool {
+    let (latitude, longitude) = (coordinates.latitude(), coordinates.longitude());
     (-90.0..=90.0).contains(&latitude)
         && (-180.0..=180.0).contains(&longitude)
         && (latitude, longitude) != (0.0, 0.0)
-        && place.kilometres_to(place).0 == 0.0
+        && coordinates.kilometres_to(coordinates).0 == 0.0
 }
 
 proptest! {
@@ -106,9 +106,9 @@ proptest! {
     fn any_headers_have_a_place_on_the_globe_or_none(headers in headers(), source in source()) {
         for settings in every_setting() {
             let reading = settings.read(&headers, source);
-            match reading.location.place {
-                Some(place) => {
-                    prop_assert!(is_on_the_globe(&place), "{place:?} by {settings:?}");
+            match reading.location.coordinates {
+                Some(coordinates) => {
+                    prop_assert!(is_on_the_globe(&coordinates), "{coordinates:?} by {settings:?}");
                     prop_assert!(settings.trust != Trust::Nobody && reading.untrusted.is_empty());
                     prop_assert!(matches!(reading.location.via, Via::Headers | Via::Country));
                 }
@@ -170,9 +170,9 @@ proptest! {
             ("x-edgescape".to_owned(), format!("city=X,lat={latitude},long={longitude}").into_bytes()),
         ];
         for names in [pair(), position(), edgescape()] {
-            let place = settings(names, Trust::Anyone).read(&headers, None).location.place.unwrap();
-            prop_assert_eq!(Ok(place.latitude()), latitude.parse());
-            prop_assert_eq!(Ok(place.longitude()), longitude.parse());
+            let coordinates = settings(names, Trust::Anyone).read(&headers, None).location.coordinates.unwrap();
+            prop_assert_eq!(Ok(coordinates.latitude()), latitude.parse());
+            prop_assert_eq!(Ok(coordinates.longitude()), longitude.parse());
         }
     }
 }
@@ -181,7 +181,7 @@ fn locate(position: Position, lines: &[(&str, &[u8])]) -> Result<Option<Coordina
     let lines: Vec<_> = lines.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
     let settings = settings(position, Trust::Anyone);
     let reading = settings.read(&lines, None);
-    if reading.malformed { Err(Malformed) } else { Ok(reading.location.place) }
+    if reading.malformed { Err(Malformed) } else { Ok(reading.location.coordinates) }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const FOLDERS: [&str; 1] = ["src/config"];
+const FOLDERS: [&str; 2] = ["src/config", "src/filter"];
 
 /// The module of the folder itself.
 const PARENT: &str = "mod";

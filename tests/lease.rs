@@ -4,57 +4,87 @@
 
 mod common;
 
-use common::{after, check, ms, plan, plan_since, regions_in_a_row};
+use common::{INSTANCE, after, check, ms, plan, regions_in_a_row};
 use greatcircle::call::Failure;
 use greatcircle::health::Transition;
 use greatcircle::health_table::{HealthTable, Instance};
 use greatcircle::probe::{Check, Outcome};
-use greatcircle::prober::{InFlight, Plan, Prober};
+use greatcircle::prober::{Plan, Probe};
 
-#[test]
-fn answers_that_never_come_are_forgotten() {
-    let regions = regions_in_a_row(1);
-    let plan = plan(&regions, &check());
-    let region = regions.find("r0").unwrap();
-    let mut prober = Prober::new(Instance(1));
-    prober.sent(7, InFlight { region, sent: after(ms(0)) });
-    prober.sent(8, InFlight { region, sent: after(ms(5000)) });
-    prober.forget_lost(&plan, after(ms(6000)));
-    assert!(prober.clone().answered(7).is_some(), "timeout and interval are not over");
-    prober.forget_lost(&plan, after(ms(6001)));
-    assert_eq!(prober.answered(7), None);
-    assert_eq!(prober.answered(8).map(|probe| probe.sent), Some(after(ms(5000))));
-    assert_eq!(prober.answered(8), None, "an answer counts once");
-    assert_eq!(prober.claim(&plan, &mut HealthTable::default(), after(ms(0))).probes, [region]);
+/// Ticks two configurations, `a` and `b`, every second, `a` first, and returns who probed when.
+fn probes(a: &Plan, b: &Plan, lives: impl Fn(&str, u64) -> bool) -> Vec<(&'static str, u64)> {
+    let mut table = HealthTable::default();
+    let mut probes = Vec::new();
+    for second in 0..60 {
+        for (number, name, plan) in [(1, "a", a), (2, "b", b)] {
+            if !lives(name, second) {
+                continue;
+            }
+            let now = after(ms(1000 * second));
+            for region in plan.claim(Instance { number, config: number }, &mut table, now).probes {
+                plan.settle(&mut table, Probe { region, sent: now }, Outcome::Success, now);
+                probes.push((name, second));
+            }
+        }
+    }
+    probes
 }
 
 #[test]
-fn a_newer_configuration_takes_the_lease_before_it_is_due_and_keeps_to_its_own_interval() {
-    let regions = regions_in_a_row(1);
-    let old = plan(&regions, &check()); // configured at 0 s, every 5 s
-    let new = plan_since(&regions, &Check { interval: ms(20_000), ..check() }, after(ms(1000)));
-    let mut table = HealthTable::default();
-    let mut probes = Vec::new();
-    let mut tick = |name, instance, plan: &Plan, seconds: u64| {
-        let now = after(ms(1000 * seconds));
-        for region in Prober::new(Instance(instance)).claim(plan, &mut table, now).probes {
-            plan.settle(&mut table, InFlight { region, sent: now }, Outcome::Success, now);
-            probes.push((name, seconds));
-        }
-    };
-    tick("old", 1, &old, 0);
-    for seconds in 1..60 {
-        tick("old", 1, &old, seconds); // it is always a little earlier
-        tick("new", 2, &new, seconds);
+fn the_shortest_interval_probes_for_all_whichever_came_first() {
+    let every = |seconds: u64| plan(1, &Check { interval: ms(1000 * seconds), ..check() });
+    let (short, long) = (every(5), every(20));
+    for (name, a, b, probing) in [("the first one", &short, &long, "a"), ("the second one", &long, &short, "b")] {
+        let probes = probes(a, b, |_, _| true);
+        let (_, first) = probes[0];
+        assert_eq!(first, 0, "{name}");
+        let by_short: Vec<_> = probes.iter().filter(|(who, _)| *who == probing).map(|(_, second)| *second).collect();
+        assert!(probes.iter().filter(|(who, _)| *who != probing).all(|(_, second)| *second == 0), "{name}: {probes:?}");
+        assert!(by_short.windows(2).skip(1).all(|pair| pair[1] - pair[0] == 5), "{name}: {probes:?}");
+        assert!(by_short.len() >= 11, "{name}: {probes:?}");
     }
-    assert_eq!(probes, [("old", 0), ("new", 5), ("new", 25), ("new", 45)]);
+}
+
+#[test]
+fn the_longer_interval_takes_over_where_the_shorter_one_is_gone_and_not_before() {
+    let every = |seconds: u64| plan(1, &Check { interval: ms(1000 * seconds), ..check() });
+    let probes = probes(&every(5), &every(20), |name, second| name == "b" || second < 18);
+    assert_eq!(probes, [("a", 0), ("a", 5), ("a", 10), ("a", 15), ("b", 21), ("b", 40)]);
+}
+
+/// How late a holder may be is the holder's to say: it alone knows how often it ticks.
+#[test]
+fn the_grace_of_a_lease_is_its_holders() {
+    let slow = Check { interval: ms(8000), edge_interval: ms(4000), ..check() };
+    let nimble = Check { interval: ms(8000), edge_interval: ms(100), ..check() };
+    let (holder, thief) = (plan(1, &slow), plan(1, &nimble));
+    assert_eq!((holder.tick(), thief.tick()), (ms(500), ms(25)));
+    let mut table = HealthTable::default();
+    assert_eq!(holder.claim(INSTANCE, &mut table, after(ms(0))).probes.len(), 1); // the next one is due after 8 s
+    let take = |at| {
+        let other = Instance { number: 2, config: 2 };
+        thief.claim(other, &mut table.clone(), after(ms(at))).probes.len()
+    };
+    assert_eq!((take(8000), take(9499), take(9500)), (0, 0, 1), "three ticks of the holder's");
+}
+
+#[test]
+fn a_record_survives_a_change_of_interval_and_thresholds() {
+    let regions = regions_in_a_row(1, &check());
+    let (region, _) = regions.iter().next().unwrap();
+    let (before, other) = (plan(1, &check()), Check { interval: ms(9000), timeout: ms(100), ..check() });
+    let mut table = HealthTable::default();
+    before.claim(INSTANCE, &mut table, after(ms(0)));
+    before.settle(&mut table, Probe { region, sent: after(ms(0)) }, Outcome::Status, after(ms(0)));
+    let health = |plan: &Plan| table.availability(plan.checks(), after(ms(1000))).health(region);
+    assert_eq!(health(&before), health(&plan(1, &other)));
 }
 
 /// As it may happen when several instances created the table, and the one that lost the race has the slower answer.
 #[test]
 fn a_late_answer_to_an_earlier_probe_is_evidence_but_does_not_hasten_the_next() {
-    let regions = regions_in_a_row(1);
-    let plan = plan(&regions, &check()); // every 5 s, or 1 s while a change is pending
+    let regions = regions_in_a_row(1, &check());
+    let plan = plan(1, &check()); // every 5 s, or 1 s while a change is pending
     let region = regions.find("r0").unwrap();
     for (name, answered, expected) in [("the last probe", 5, vec![0, 5, 6, 11]), ("an earlier one", 0, vec![0, 5, 10])]
     {
@@ -62,7 +92,7 @@ fn a_late_answer_to_an_earlier_probe_is_evidence_but_does_not_hasten_the_next() 
         let mut probes = Vec::new();
         for second in 0..12 {
             let now = after(ms(1000 * second));
-            if !Prober::new(Instance(1)).claim(&plan, &mut table, now).probes.is_empty() {
+            if !plan.claim(INSTANCE, &mut table, now).probes.is_empty() {
                 probes.push(second);
             }
             let (sent, outcome, expected) = match second {
@@ -70,7 +100,7 @@ fn a_late_answer_to_an_earlier_probe_is_evidence_but_does_not_hasten_the_next() 
                 5 => (after(ms(1000 * answered)), Outcome::Failed(Failure::Timeout), Transition::Pending),
                 _ => continue,
             };
-            assert_eq!(plan.settle(&mut table, InFlight { region, sent }, outcome, now), expected);
+            assert_eq!(plan.settle(&mut table, Probe { region, sent }, outcome, now), expected);
         }
         assert_eq!(probes, expected, "an answer to {name}");
     }

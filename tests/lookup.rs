@@ -6,16 +6,16 @@ mod common;
 
 use common::cases;
 use greatcircle::call::{Failure, Reply};
-use greatcircle::client::lookup::answer::{BODY_LIMIT, PlacePointers, Pointers, read};
+use greatcircle::client::lookup::answer::{BODY_LIMIT, CoordinatePointers, Pointers, read};
 use greatcircle::client::lookup::circuit::Signal;
-use greatcircle::client::lookup::desk::{Desk, MAX_LOOKUPS, MAX_WAITERS, Refusal};
-use greatcircle::client::lookup::{Answer, Bucket, Cache, Key, Outcome, Prefix, cache::SLOTS};
+use greatcircle::client::lookup::in_flight::{Admission, InFlight, MAX_LOOKUPS, MAX_WAITERS};
+use greatcircle::client::lookup::{Answer, Cache, Key, Outcome, Prefix, Set, cache::WAYS};
 use greatcircle::geo::Coordinates;
 use greatcircle::time::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,17 +33,17 @@ fn prefix(number: usize) -> Prefix {
 }
 
 fn at(seconds: u64) -> Timestamp {
-    Timestamp::after_epoch(Duration::from_secs(1_000_000 + seconds))
+    Timestamp::after_origin(Duration::from_secs(1_000_000 + seconds))
 }
 
 fn pointers() -> impl Strategy<Value = Pointers> {
-    let place = prop_oneof![
-        Just(PlacePointers::One("/loc".into())),
-        Just(PlacePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() }),
-        any::<String>().prop_map(PlacePointers::One),
+    let coordinates = prop_oneof![
+        Just(CoordinatePointers::One("/loc".into())),
+        Just(CoordinatePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() }),
+        any::<String>().prop_map(CoordinatePointers::One),
     ];
-    (place, any::<bool>()).prop_map(|(place, whole)| Pointers {
-        place,
+    (coordinates, any::<bool>()).prop_map(|(coordinates, whole)| Pointers {
+        coordinates,
         country: if whole { String::new() } else { "/country".into() },
         address: "/ip".into(),
     })
@@ -86,8 +86,8 @@ proptest! {
     ) {
         let (outcome, answer) = read(&Reply::Answered { status: Some(status), body: &body }, prefix(8), &pointers);
         prop_assert_eq!(outcome == Outcome::Found, answer != Answer::default());
-        if let Some(place) = answer.place {
-            prop_assert_eq!(Coordinates::new(place.latitude(), place.longitude()), Ok(place));
+        if let Some(coordinates) = answer.coordinates {
+            prop_assert_eq!(Coordinates::new(coordinates.latitude(), coordinates.longitude()), Ok(coordinates));
             prop_assert!((200..300).contains(&status));
         }
     }
@@ -95,44 +95,39 @@ proptest! {
     /// Whoever is let in to wait gets an answer, once; lookups and waiters are bounded, and no prefix is asked about twice at a
     /// time.
     #[test]
-    fn nobody_is_forgotten_at_the_desk(events in vec((0..40_usize, 0..4_u8, any::<u64>()), 1..400)) {
-        let mut desk = Desk::default();
+    fn nobody_who_waits_is_forgotten(events in vec((0..40_usize, 0..4_u8, any::<u64>()), 1..400)) {
+        let mut in_flight = InFlight::default();
         let mut waiting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (number, (about, event, random)) in events.into_iter().enumerate() {
             let now = at(number as u64 / 10);
             match event {
-                0 | 1 => match desk.wait(prefix(about), number, now) {
-                    Ok(to_be_sent) => {
-                        prop_assert_eq!(to_be_sent, !waiting.contains_key(&about));
+                0 | 1 => match in_flight.wait(prefix(about), number, now) {
+                    admission @ (Admission::Send | Admission::Coalesced) => {
+                        prop_assert_eq!(admission == Admission::Send, !waiting.contains_key(&about));
                         waiting.entry(about).or_default().push(number);
                     }
-                    Err(Refusal::Paused) => prop_assert!(!waiting.contains_key(&about)),
-                    Err(Refusal::Busy) => prop_assert!(false, "the room has place for {MAX_WAITERS} and {MAX_LOOKUPS}"),
+                    Admission::Paused => prop_assert!(!waiting.contains_key(&about)),
+                    Admission::Busy => prop_assert!(false, "there is room for {MAX_WAITERS} and {MAX_LOOKUPS}"),
                 },
                 2 => {
-                    let unsent = desk.unsent();
-                    let distinct: BTreeSet<_> = unsent.iter().map(|prefix| prefix.first()).collect();
-                    prop_assert_eq!(distinct.len(), unsent.len());
-                    for (token, asked) in (0..).zip(unsent) {
-                        let token = number as u32 * 100 + token;
-                        desk.sent(asked, token);
-                        prop_assert_eq!(desk.prefix_of(token), Some(asked));
-                    }
+                    let gone = (random % 400) as usize;
+                    in_flight.abandon(|waiter| *waiter == gone);
+                    waiting.values_mut().for_each(|waiters| waiters.retain(|waiter| *waiter != gone));
                 }
                 _ => {
                     let signal = [Signal::Works, Signal::Fails, Signal::Overloaded][(random % 3) as usize];
-                    let answered = desk.settle(prefix(about), signal, now, random);
-                    prop_assert_eq!(answered, waiting.remove(&about).unwrap_or_default());
+                    prop_assert_eq!(in_flight.contains(prefix(about)), waiting.contains_key(&about));
+                    prop_assert_eq!(in_flight.settle(prefix(about), signal, now, random), waiting.remove(&about));
                 }
             }
         }
         for (about, expected) in waiting {
-            prop_assert_eq!(desk.settle(prefix(about), Signal::Works, at(1000), 0), expected);
+            prop_assert_eq!(in_flight.settle(prefix(about), Signal::Works, at(1000), 0), Some(expected));
         }
-        prop_assert!(desk.overdue(at(10_000), Duration::ZERO).is_empty());
+        prop_assert!(in_flight.overdue(at(10_000), Duration::ZERO).is_empty());
     }
 
-    /// The cache may forget. What it remembers is the last answer, not expired, and it never holds more than its slots.
+    /// The cache may forget. What it remembers is the last answer, not expired, and it never holds more than its ways.
     #[test]
     fn the_cache_remembers_right_or_not_at_all(
         answers in vec((0..30_usize, any::<bool>(), 1..100_u64, 0..20_u64), 1..120),
@@ -142,40 +137,43 @@ proptest! {
         let mut now = 0;
         for (about, found, lifetime, pause) in answers {
             now += pause;
-            let answer = Answer { place: Coordinates::new(about as f64 + 1.0, 1.0).ok().filter(|_| found), country: None };
-            let mut bucket = Bucket::from_bytes(&bytes);
-            bucket.keep(Key::new(7, prefix(about)), answer, at(now), Duration::from_secs(lifetime));
-            bytes = bucket.to_bytes();
+            let answer = Answer { coordinates: Coordinates::new(about as f64 + 1.0, 1.0).ok().filter(|_| found), country: None };
+            let mut set = Set::from_bytes(&bytes);
+            set.keep(Key::new(7, prefix(about)), answer, at(now), Duration::from_secs(lifetime));
+            bytes = set.to_bytes();
             kept.insert(about, (answer, now + lifetime));
 
-            let read = Bucket::from_bytes(&bytes);
+            let read = Set::from_bytes(&bytes);
             let remembered = (0..30).filter_map(|about| read.find(Key::new(7, prefix(about)), at(now)).map(|it| (about, it)));
             let remembered: BTreeMap<_, _> = remembered.collect();
-            prop_assert!(remembered.len() <= SLOTS as usize);
+            prop_assert!(remembered.len() <= WAYS as usize);
             prop_assert!(remembered.contains_key(&about));
             for (about, answer) in remembered {
                 prop_assert!(kept[&about].1 > now && kept[&about].0 == answer, "{about} at {now}");
             }
-            prop_assert!(bytes.len() <= 64 * SLOTS as usize, "{} bytes", bytes.len());
+            prop_assert!(bytes.len() <= 64 * WAYS as usize, "{} bytes", bytes.len());
         }
     }
 
     #[test]
-    fn any_bytes_are_a_bucket(bytes in vec(any::<u8>(), 0..200)) {
-        let bucket = Bucket::from_bytes(&bytes);
-        if let Some(place) = bucket.find(Key::new(7, prefix(1)), at(0)).and_then(|answer| answer.place) {
-            prop_assert_eq!(Coordinates::new(place.latitude(), place.longitude()), Ok(place));
+    fn any_bytes_are_a_set(bytes in vec(any::<u8>(), 0..200)) {
+        let set = Set::from_bytes(&bytes);
+        if let Some(coordinates) = set.find(Key::new(7, prefix(1)), at(0)).and_then(|answer| answer.coordinates) {
+            prop_assert_eq!(Coordinates::new(coordinates.latitude(), coordinates.longitude()), Ok(coordinates));
         }
-        let mut bucket = bucket;
-        bucket.keep(Key::new(7, prefix(1)), Answer::default(), at(0), CACHE.ttl);
-        prop_assert_eq!(bucket.find(Key::new(7, prefix(1)), at(0)), Some(Answer::default()));
+        let mut set = set;
+        set.keep(Key::new(7, prefix(1)), Answer::default(), at(0), CACHE.ttl);
+        prop_assert_eq!(set.find(Key::new(7, prefix(1)), at(0)), Some(Answer::default()));
     }
 }
 
 #[test]
 fn what_nobody_answered_is_no_answer() {
-    let pointers =
-        Pointers { place: PlacePointers::One("/loc".into()), country: "/country".into(), address: "/ip".into() };
+    let pointers = Pointers {
+        coordinates: CoordinatePointers::One("/loc".into()),
+        country: "/country".into(),
+        address: "/ip".into(),
+    };
     for failure in [Failure::Timeout, Failure::Refused, Failure::Reset, Failure::NoHost, Failure::NoCluster] {
         let read = read(&Reply::Failed(failure), prefix(1), &pointers);
         assert_eq!(read, (Outcome::Failed(failure), Answer::default()));

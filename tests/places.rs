@@ -93,7 +93,7 @@ proptest! {
         let mut networks = Networks::default();
         let mut kept: Vec<(IpNet, Site)> = Vec::new();
         for (number, written) in (1..).zip(all) {
-            let site = Site { place: Coordinates::new(f64::from(number), 1.0).unwrap(), country: None };
+            let site = Site { coordinates: Coordinates::new(f64::from(number), 1.0).unwrap(), country: None };
             let network = plain(written);
             prop_assert_eq!(networks.add(written, site), kept.iter().all(|(other, _)| *other != network));
             kept.retain(|(other, _)| *other != network);

@@ -4,21 +4,20 @@
 
 mod common;
 
-use common::{at, cases, coordinates, region, regions, view};
+use common::{at, available, cases, coordinates, region, regions};
 use greatcircle::client::country::Country;
 use greatcircle::client::{Location, Via};
 use greatcircle::geo::Kilometres;
 use greatcircle::health::Health::{Down, Unknown, Up};
-use greatcircle::health_table::HealthView;
 use greatcircle::record::Record;
 use greatcircle::region::{Region, Regions};
-use greatcircle::steering::{Decision, Origin, Reason, WhenAllDown, steer};
+use greatcircle::steering::{Cause, Decision, Origin, Policy, Query, Reason, Route, WhenAllDown, steer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// The order of distance, written out: sorted by distance and then by configured order, or just that for `Nowhere`.
-fn ladder(origin: Origin, regions: &Regions) -> Vec<usize> {
+/// The regions ranked by distance and then by configured order, or just by that for `Nowhere`.
+fn ranking(origin: Origin, regions: &Regions) -> Vec<usize> {
     let mut order: Vec<_> = (0..regions.len()).collect();
     if let Origin::Client(here) | Origin::Fallback(here) = origin {
         let places: Vec<_> = regions.iter().map(|(_, region)| region.unit_vector()).collect();
@@ -30,26 +29,26 @@ fn ladder(origin: Origin, regions: &Regions) -> Vec<usize> {
 
 /// The decision by sorting and walking; the last resort is an index.
 fn walk(origin: Origin, regions: &Regions, usable: &[bool], last_resort: LastResort) -> Decision {
-    let order = ladder(origin, regions);
+    let order = ranking(origin, regions);
     let known = matches!(origin, Origin::Client(_));
-    let decision = |rung: usize, reason| {
-        let (region, place) = regions.iter().nth(order[rung]).unwrap();
+    let decision = |index: usize, reason| {
+        let (region, coordinates) = regions.iter().nth(order[index]).unwrap();
         let distance = match origin {
-            Origin::Client(here) => Some(here.kilometres_to(&place.coordinates())),
+            Origin::Client(here) => Some(here.kilometres_to(&coordinates.coordinates())),
             _ => None,
         };
-        Decision { region: Some(region), reason, distance, rank: rung + 1 }
+        Decision::Route(Route { region, reason, distance, rank: index + 1 })
     };
     let first_usable = order.iter().position(|index| usable[*index]);
     match (first_usable, last_resort) {
-        (Some(rung), _) if !known => decision(rung, Reason::NoLocation),
+        (Some(index), _) if !known => decision(index, Reason::NoLocation),
         (Some(0), _) => decision(0, Reason::Nearest),
-        (Some(rung), _) => decision(rung, Reason::Failover),
+        (Some(index), _) => decision(index, Reason::Failover),
         (None, LastResort::Nearest) => decision(0, Reason::FailOpen),
         (None, LastResort::Region(index)) => {
             decision(order.iter().position(|other| *other == index).unwrap(), Reason::FailOpen)
         }
-        (None, LastResort::Reject) => Decision { region: None, reason: Reason::Rejected, distance: None, rank: 0 },
+        (None, LastResort::Reject) => Decision::Reject,
     }
 }
 
@@ -92,7 +91,7 @@ proptest! {
         unknown_is_up: bool,
         last_resort: Index,
     ) {
-        let regions = regions(drawn.iter().map(|(place, _)| pool[place.index(pool.len())]));
+        let regions = regions(drawn.iter().map(|(coordinates, _)| pool[coordinates.index(pool.len())]));
         let health: Vec<_> = drawn.iter().map(|(_, health)| if all_down { Down } else { *health }).collect();
         let usable: Vec<_> =
             health.iter().map(|health| *health == Up || *health == Unknown && unknown_is_up).collect();
@@ -101,20 +100,31 @@ proptest! {
             1 => LastResort::Reject,
             index => LastResort::Region(index - 2),
         };
-        let decision = steer(origin, &regions, &view(&regions, &health, unknown_is_up), last_resort.of(&regions));
+        let policy = Policy { when_all_down: last_resort.of(&regions) };
+        let (query, availability) = (Query { origin, country: None }, available(&health, unknown_is_up));
+        let mut trace = Vec::new();
+        let decision = steer(&query, &regions, &policy, &availability, &mut trace);
         prop_assert_eq!(decision, walk(origin, &regions, &usable, last_resort));
+        prop_assert_eq!(decision, steer(&query, &regions, &policy, &availability, &mut ()), "whoever looks on");
+
+        // Everybody before the first usable one was skipped, in order, for what is the matter with it.
+        let order = ranking(origin, &regions);
+        let skipped = order.iter().take_while(|index| !usable[**index]);
+        let expected: Vec<_> = skipped
+            .enumerate()
+            .map(|(rank, index)| (*index, rank + 1, if health[*index] == Unknown { Cause::Unknown } else { Cause::Down }))
+            .collect();
+        let trace: Vec<_> = trace.iter().map(|(it, cause)| (it.region.index(), it.rank, *cause)).collect();
+        prop_assert_eq!(trace, expected);
     }
 
-    /// A view of another configuration, or of none, is no reason to stop: what it does not cover is not usable.
+    /// A snapshot of another configuration, or of none, is no reason to stop: what it does not cover is not usable.
     #[test]
-    fn any_view_gets_an_answer(origin in origin(), places in vec(coordinates(), 1..9), covered in 0..12_usize) {
-        let health = match covered {
-            0 => HealthView::default(),
-            covered => view(&common::regions_in_a_row(covered), &vec![Up; covered], true),
-        };
-        let decision = steer(origin, &regions(places), &health, WhenAllDown::Nearest);
-        prop_assert!(decision.region.is_some());
-        prop_assert_eq!(decision.reason == Reason::FailOpen, covered == 0);
+    fn any_snapshot_gets_an_answer(origin in origin(), places in vec(coordinates(), 1..9), covered in 0..12_usize) {
+        let (query, availability) = (Query { origin, country: None }, available(&vec![Up; covered], true));
+        let decision = steer(&query, &regions(places), &Policy::default(), &availability, &mut ());
+        prop_assert!(decision.region().is_some());
+        prop_assert_eq!(decision.reason() == "failOpen", covered == 0);
     }
 }
 
@@ -123,7 +133,7 @@ const THREE_REGIONS: [(&str, f64, f64); 3] =
     [("us-east", 39.04, -77.49), ("eu-west", 53.35, -6.26), ("eu-central", 50.11, 8.68)];
 
 /// The decision records when the regions' health is this, us-east, eu-west and eu-central in this order: `U`p, `D`own or
-/// unknown (`?`). `-` stands for the region of a refusal.
+/// unknown (`?`).
 fn record(origin: Origin, health: &str, unknown_is_up: bool, last_resort: LastResort) -> String {
     let regions = THREE_REGIONS.map(|(name, latitude, longitude)| region(name, at(latitude, longitude)));
     let regions = Regions::new(regions.to_vec()).unwrap();
@@ -133,10 +143,14 @@ fn record(origin: Origin, health: &str, unknown_is_up: bool, last_resort: LastRe
         _ => Unknown,
     };
     let health: Vec<_> = health.chars().map(written).collect();
-    let decision = steer(origin, &regions, &view(&regions, &health, unknown_is_up), last_resort.of(&regions));
-    let region = decision.region.and_then(|id| regions.get(id)).map_or("-", Region::name);
+    let policy = Policy { when_all_down: last_resort.of(&regions) };
+    let query = Query { origin, country: None };
+    let Decision::Route(route) = steer(&query, &regions, &policy, &available(&health, unknown_is_up), &mut ()) else {
+        return "rejected".into();
+    };
+    let region = regions.get(route.region).map_or("-", Region::name);
     // How the client was found is not steering's affair.
-    let record = Record { decision: &decision, region, location: &Location::default() }.to_string();
+    let record = Record { route: &route, region, location: &Location::default() }.to_string();
     record.strip_suffix(";via=none").unwrap().to_owned()
 }
 
@@ -153,7 +167,7 @@ fn every_reason_there_is() {
         ("the two nearest are down", geneva, "UDD", Nearest, "region=us-east;reason=failover;km=6566;rank=3"),
         ("all down, sent anyway", geneva, "DDD", Nearest, "region=eu-central;reason=failOpen;km=474;rank=1"),
         ("all down, to a named region", geneva, "DDD", Region(1), "region=eu-west;reason=failOpen;km=1191;rank=2"),
-        ("all down, refused", geneva, "DDD", Reject, "region=-;reason=rejected;rank=0"),
+        ("all down, refused", geneva, "DDD", Reject, "rejected"),
         ("one up, nothing is refused", geneva, "UDD", Reject, "region=us-east;reason=failover;km=6566;rank=3"),
         ("one up, no last resort", geneva, "DDU", Region(0), "region=eu-central;reason=nearest;km=474;rank=1"),
         ("a stand-in", near_geneva, "UUU", Nearest, "region=eu-central;reason=noLocation;rank=1"),
@@ -162,7 +176,7 @@ fn every_reason_there_is() {
         ("no place, the first", nowhere, "UUU", Nearest, "region=us-east;reason=noLocation;rank=1"),
         ("no place, the first is down", nowhere, "DUU", Nearest, "region=eu-west;reason=noLocation;rank=2"),
         ("no place, all down", nowhere, "DDD", Nearest, "region=us-east;reason=failOpen;rank=1"),
-        ("no place, all down, refused", nowhere, "DDD", Reject, "region=-;reason=rejected;rank=0"),
+        ("no place, all down, refused", nowhere, "DDD", Reject, "rejected"),
     ] {
         assert_eq!(record(origin, health, true, last_resort), expected, "{name}");
     }
@@ -184,9 +198,22 @@ fn the_unknown_counts_as_configured() {
 }
 
 #[test]
+fn where_distances_are_measured_from() {
+    let suva = at(-18.14, 178.44);
+    let origin = |via| Query::from(&Location { coordinates: Some(suva), via, country: None }).origin;
+    for via in [Via::Network, Via::Headers, Via::Lookup, Via::Country] {
+        assert_eq!(origin(via), Origin::Client(suva), "{via:?}");
+    }
+    assert_eq!(origin(Via::Fallback), Origin::Fallback(suva));
+    assert_eq!(Query::from(&Location::default()).origin, Origin::Nowhere);
+}
+
+#[test]
 fn the_record_is_a_public_format() {
-    let decision = |distance, reason, rank| Decision { region: None, reason, distance, rank };
-    let location = |via, country: &str| Location { via, country: Country::parse(country.as_bytes()), place: None };
+    let (region, _) = regions([at(1.0, 1.0)]).iter().next().unwrap();
+    let decision = |distance, reason, rank| Route { region, reason, distance, rank };
+    let location =
+        |via, country: &str| Location { via, country: Country::parse(country.as_bytes()), coordinates: None };
     for (decision, location, expected) in [
         (
             decision(Some(Kilometres(421.4)), Reason::Nearest, 1),
@@ -219,12 +246,11 @@ fn the_record_is_a_public_format() {
             "region=eu-west;reason=noLocation;rank=1;via=none",
         ),
     ] {
-        assert_eq!(Record { decision: &decision, region: "eu-west", location: &location }.to_string(), expected);
+        assert_eq!(Record { route: &decision, region: "eu-west", location: &location }.to_string(), expected);
     }
 }
 
 #[test]
 fn the_names_of_reasons_are_public() {
-    let names = Reason::ALL.map(Reason::name);
-    assert_eq!(names, ["nearest", "failover", "noLocation", "failOpen", "rejected"]);
+    assert_eq!(Decision::REASONS, ["nearest", "failover", "noLocation", "failOpen", "rejected"]);
 }

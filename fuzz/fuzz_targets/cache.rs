@@ -2,7 +2,7 @@
 #![no_main]
 
 use greatcircle::client::country::Country;
-use greatcircle::client::lookup::cache::{Bucket, Key};
+use greatcircle::client::lookup::cache::{Key, Set};
 use greatcircle::client::lookup::{Answer, Cache};
 use greatcircle::geo::Coordinates;
 use greatcircle::time::Timestamp;
@@ -15,16 +15,16 @@ const CACHE: Cache =
     Cache { entries: 1, ttl: Duration::from_secs(60), negative_ttl: Duration::ZERO, prefix_v4: 24, prefix_v6: 48 };
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut bucket = Bucket::from_bytes(bytes);
-    let now = Timestamp::after_epoch(Duration::from_secs(1_700_000_000));
+    let mut bucket = Set::from_bytes(bytes);
+    let now = Timestamp::after_origin(Duration::from_secs(1_700_000_000));
     let [corpus, other] = [7, 8].map(key);
     for answer in [corpus, other].into_iter().filter_map(|key| bucket.find(key, now)) {
-        answer.place.into_iter().for_each(assert_on_the_globe);
+        answer.coordinates.into_iter().for_each(assert_on_the_globe);
         answer.country.into_iter().for_each(assert_on_the_map);
     }
-    let geneva = Answer { place: Coordinates::new(46.2, 6.14).ok(), country: Country::parse(b"CH") };
+    let geneva = Answer { coordinates: Coordinates::new(46.2, 6.14).ok(), country: Country::parse(b"CH") };
     bucket.keep(other, geneva, now, CACHE.ttl);
-    let bucket = Bucket::from_bytes(&bucket.to_bytes());
+    let bucket = Set::from_bytes(&bucket.to_bytes());
     assert_eq!(bucket.find(other, now), Some(geneva), "what is kept is found, whatever else is there");
     assert_eq!(bucket.find(other, now + CACHE.ttl), None);
 });

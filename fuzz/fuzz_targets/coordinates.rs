@@ -6,10 +6,10 @@ use greatcircle_fuzz::assert_on_the_globe;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|position: &[u8]| {
-    let Ok(place) = Coordinates::parse_pair(position) else { return };
-    assert_on_the_globe(place);
-    let (latitude, longitude) = (place.latitude(), place.longitude());
-    assert_eq!(Coordinates::parse_pair(format!("{latitude} ,\t{longitude}").as_bytes()), Ok(place));
+    let Ok(coordinates) = Coordinates::parse_pair(position) else { return };
+    assert_on_the_globe(coordinates);
+    let (latitude, longitude) = (coordinates.latitude(), coordinates.longitude());
+    assert_eq!(Coordinates::parse_pair(format!("{latitude} ,\t{longitude}").as_bytes()), Ok(coordinates));
     assert!(position.is_ascii(), "other digits than 0 to 9 are not read");
     let standard = std::str::from_utf8(position).ok().and_then(|text| {
         let (latitude, longitude) = text.split_once(',')?;

@@ -46,13 +46,13 @@ fn settings(preset: Preset, trust: Trust) -> Settings {
 /// What must hold of headers that are believed.
 fn make_sense(settings: &Settings, headers: &Headers, reading: &Reading<'_>) {
     let location = &reading.location;
-    location.place.into_iter().for_each(assert_on_the_globe);
+    location.coordinates.into_iter().for_each(assert_on_the_globe);
     location.country.into_iter().for_each(assert_on_the_map);
     assert!(reading.untrusted.is_empty() && reading.ask.is_none(), "{reading:?}");
-    match settings.headers.place(headers) {
-        Ok(Some(place)) => {
-            assert_eq!((location.place, location.via), (Some(place), Via::Headers));
-            assert_can_be_told(place);
+    match settings.headers.coordinates(headers) {
+        Ok(Some(coordinates)) => {
+            assert_eq!((location.coordinates, location.via), (Some(coordinates), Via::Headers));
+            assert_can_be_told(coordinates);
         }
         Ok(None) => assert_ne!(location.via, Via::Headers),
         Err(_) => assert!(reading.malformed && location.via != Via::Headers, "{reading:?}"),
@@ -60,10 +60,10 @@ fn make_sense(settings: &Settings, headers: &Headers, reading: &Reading<'_>) {
 }
 
 /// A place that was read from two headers is the same if it comes in one.
-fn assert_can_be_told(place: Coordinates) {
+fn assert_can_be_told(coordinates: Coordinates) {
     let one = GeoHeaders { position: Position::One("x-pos".into()), country: None, unknown: &[] };
-    let told = [("x-pos".to_owned(), format!("{}, {}", place.latitude(), place.longitude()).into_bytes())];
-    assert_eq!(one.place(&told), Ok(Some(place)));
+    let told = [("x-pos".to_owned(), format!("{}, {}", coordinates.latitude(), coordinates.longitude()).into_bytes())];
+    assert_eq!(one.coordinates(&told), Ok(Some(coordinates)));
 }
 
 fn trust_decides_only_whether_headers_count(reading: &Reading<'_>, believed: &Reading<'_>) {

@@ -1,7 +1,7 @@
 //! The body of a lookup service's answer, read with the pointers of two services.
 #![no_main]
 
-use greatcircle::client::lookup::answer::{BODY_LIMIT, PlacePointers, Pointers, parse};
+use greatcircle::client::lookup::answer::{BODY_LIMIT, CoordinatePointers, Pointers, parse};
 use greatcircle::client::lookup::{Cache, Prefix};
 use greatcircle_fuzz::{assert_on_the_globe, assert_on_the_map};
 use libfuzzer_sys::fuzz_target;
@@ -11,13 +11,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 static IPINFO: LazyLock<Pointers> = LazyLock::new(|| Pointers {
-    place: PlacePointers::One("/loc".into()),
+    coordinates: CoordinatePointers::One("/loc".into()),
     country: "/country".into(),
     address: "/ip".into(),
 });
 
 static IP_API: LazyLock<Pointers> = LazyLock::new(|| Pointers {
-    place: PlacePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() },
+    coordinates: CoordinatePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() },
     country: "/countryCode".into(),
     address: "/query".into(),
 });
@@ -34,7 +34,7 @@ fuzz_target!(|body: &[u8]| {
     for pointers in [&*IPINFO, &*IP_API] {
         let answer = parse(body, asked, pointers);
         if let Ok(answer) = answer {
-            answer.place.into_iter().for_each(assert_on_the_globe);
+            answer.coordinates.into_iter().for_each(assert_on_the_globe);
             answer.country.into_iter().for_each(assert_on_the_map);
             assert_is_about(asked, document.as_ref(), &pointers.address);
         }

@@ -1,7 +1,6 @@
 //! What the fuzz targets share: how an input becomes headers, and what must hold of every place.
 //!
-//! Inputs are text where the format is text, so that the corpus can be read and written by hand. This crate must never know
-//! how a target is run.
+//! Inputs are text where the format is text, so that the corpus can be read and written by hand. This crate
 
 use greatcircle::client::country::Country;
 use greatcircle::geo::Coordinates;
@@ -18,12 +17,12 @@ fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
 }
 
 /// What must hold of every place, wherever it came from.
-pub fn assert_on_the_globe(place: Coordinates) {
-    let (latitude, longitude) = (place.latitude(), place.longitude());
-    assert!((-90.0..=90.0).contains(&latitude), "{place:?}");
-    assert!((-180.0..=180.0).contains(&longitude), "{place:?}");
-    assert!((latitude, longitude) != (0.0, 0.0), "{place:?} stands for an unknown place");
-    assert_eq!(place.kilometres_to(&place).0, 0.0, "{place:?}");
+pub fn assert_on_the_globe(coordinates: Coordinates) {
+    let (latitude, longitude) = (coordinates.latitude(), coordinates.longitude());
+    assert!((-90.0..=90.0).contains(&latitude), "{coordinates:?}");
+    assert!((-180.0..=180.0).contains(&longitude), "{coordinates:?}");
+    assert!((latitude, longitude) != (0.0, 0.0), "{coordinates:?} stands for an unknown place");
+    assert_eq!(coordinates.kilometres_to(&coordinates).0, 0.0, "{coordinates:?}");
 }
 
 /// What must hold of every country, wherever it came from.

@@ -3,8 +3,6 @@
 //! All 249 codes of ISO 3166-1 alpha-2 with a point inside the country's bounding box, in tenths of a degree, which is finer
 //! than "somewhere in this country" deserves. Source of the figures: the crate keshvar 0.7.0 (BSD-3-Clause), which the tests
 //! compare them with.
-//!
-//! This module must never know how a country was found out.
 
 use crate::geo::Coordinates;
 use std::fmt::{self, Write};

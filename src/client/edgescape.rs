@@ -1,7 +1,6 @@
 //! Akamai's EdgeScape header: a list of properties such as `country_code=US,city=CAMBRIDGE,lat=42.3933,long=-71.1333`.
 //!
-//! Only the three properties that tell a place are looked at; what the others hold does not matter. This module must never know
-//! whether they make a place.
+//! Only the three properties that tell a place are looked at; what the others hold does not matter.
 
 use super::headers::Malformed;
 
@@ -29,13 +28,13 @@ impl<'a> EdgeScape<'a> {
         for property in header.split(|&byte| byte == b',') {
             let mut parts = property.splitn(2, |&byte| byte == b'=').map(<[u8]>::trim_ascii);
             let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
-            let place = match name {
+            let coordinates = match name {
                 b"lat" => &mut read.latitude,
                 b"long" => &mut read.longitude,
                 b"country_code" => &mut read.country,
                 _ => continue,
             };
-            if !value.is_empty() && value != UNKNOWN && place.replace(value).is_some() {
+            if !value.is_empty() && value != UNKNOWN && coordinates.replace(value).is_some() {
                 return Err(Malformed);
             }
         }

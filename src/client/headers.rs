@@ -1,6 +1,4 @@
 //! Geo headers: the names under which an edge tells where its client is, and the formats that edges use.
-//!
-//! This module must never know who wrote a header, or which vendor uses which name.
 
 use super::Headers;
 use super::country::Country;
@@ -52,7 +50,7 @@ impl GeoHeaders {
     ///
     /// # Errors
     /// If they hold no place on the globe.
-    pub fn place(&self, headers: &Headers) -> Result<Option<Coordinates>, Malformed> {
+    pub fn coordinates(&self, headers: &Headers) -> Result<Option<Coordinates>, Malformed> {
         match &self.position {
             Position::Pair { latitude, longitude } => match (only(headers, latitude)?, only(headers, longitude)?) {
                 (None, None) => Ok(None),
@@ -117,9 +115,9 @@ mod tests {
     const GENEVA: Result<Option<(f64, f64)>, Malformed> = Ok(Some((46.2, 6.14)));
     const FASTLY: &[f64] = &[999.0, 999.9];
 
-    fn place(position: Position, headers: &[&str]) -> Result<Option<(f64, f64)>, Malformed> {
+    fn coordinates(position: Position, headers: &[&str]) -> Result<Option<(f64, f64)>, Malformed> {
         let geo = GeoHeaders { position, country: None, unknown: FASTLY };
-        geo.place(&lines(headers)).map(|place| place.map(|place| (place.latitude(), place.longitude())))
+        geo.coordinates(&lines(headers)).map(|found| found.map(|it| (it.latitude(), it.longitude())))
     }
 
     #[test]
@@ -140,7 +138,7 @@ mod tests {
             (&["x-lat: 0", "x-lon: 0"], Err(Malformed)),
         ] {
             let pair = Position::Pair { latitude: "x-lat".into(), longitude: "x-lon".into() };
-            assert_eq!(place(pair, headers), expected, "{headers:?}");
+            assert_eq!(coordinates(pair, headers), expected, "{headers:?}");
         }
     }
 
@@ -153,7 +151,7 @@ mod tests {
             (&["x-pos: "], Ok(None)),
             (&["x-lat: 46.2"], Ok(None)),
         ] {
-            assert_eq!(place(Position::One("x-pos".into()), headers), expected, "{headers:?}");
+            assert_eq!(coordinates(Position::One("x-pos".into()), headers), expected, "{headers:?}");
         }
     }
 
@@ -165,7 +163,7 @@ mod tests {
             (&["x-edge: lat=46.2"], Err(Malformed)),
             (&["x-edge: lat=46.2,lat=46.2,long=6.14"], Err(Malformed)),
         ] {
-            assert_eq!(place(Position::EdgeScape("x-edge".into()), headers), expected, "{headers:?}");
+            assert_eq!(coordinates(Position::EdgeScape("x-edge".into()), headers), expected, "{headers:?}");
         }
     }
 

@@ -5,8 +5,7 @@
 //! leads to the next of these, never to an error: the request is served all the same.
 //!
 //! In reading order: [`source`] is the client's address; [`networks`], [`trust`], [`headers`] (with [`edgescape`] and
-//! [`presets`]), [`lookup`] and [`country`] are the ways to a place. This module must never know how headers are read, how a
-//! lookup travels, or what follows from a place.
+//! [`presets`]), [`lookup`] and [`country`] are the ways to a place.
 
 pub mod country;
 pub mod edgescape;
@@ -18,7 +17,6 @@ pub mod source;
 pub mod trust;
 
 use crate::geo::Coordinates;
-use crate::steering::Origin;
 use country::Country;
 use headers::{GeoHeaders, Malformed};
 use lookup::{Answer, Prefix};
@@ -48,7 +46,7 @@ pub type Headers = [(String, Vec<u8>)];
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Location {
     /// Where distances are measured from; `None` only for [`Via::Nothing`].
-    pub place: Option<Coordinates>,
+    pub coordinates: Option<Coordinates>,
     /// How it was found.
     pub via: Via,
     /// The country, if it is known.
@@ -97,22 +95,22 @@ impl Settings {
         let came = |name: &&str| headers.iter().any(|(header, _)| header == name);
         let anything_came = self.headers.names().any(|name| came(&name));
         let believed = anything_came && self.trust.covers(headers, source);
-        let (place, country) = match believed {
-            true => (self.headers.place(headers), self.headers.country(headers)),
+        let (coordinates, country) = match believed {
+            true => (self.headers.coordinates(headers), self.headers.country(headers)),
             false => (Ok(None), Ok(None)),
         };
         let untrusted = match anything_came && !believed {
             true => self.headers.names().filter(came).collect(),
             false => Vec::new(),
         };
-        let malformed = place == Err(Malformed) || country == Err(Malformed);
-        let (place, country) = (place.unwrap_or_default(), country.unwrap_or_default());
+        let malformed = coordinates == Err(Malformed) || country == Err(Malformed);
+        let (coordinates, country) = (coordinates.unwrap_or_default(), country.unwrap_or_default());
 
         let address = source.map(|source| source.ip());
         let network = address.and_then(|address| self.networks.find(address));
-        let location = match (network, place) {
-            (Some(site), _) => Location::found(site.place, Via::Network, site.country.or(country)),
-            (None, Some(place)) => Location::found(place, Via::Headers, country),
+        let location = match (network, coordinates) {
+            (Some(site), _) => Location::found(site.coordinates, Via::Network, site.country.or(country)),
+            (None, Some(coordinates)) => Location::found(coordinates, Via::Headers, country),
             (None, None) => Location::coarse(country, self.fallback),
         };
         let ask = match location.via {
@@ -126,35 +124,26 @@ impl Settings {
 }
 
 impl Location {
-    fn found(place: Coordinates, via: Via, country: Option<Country>) -> Self {
-        Self { place: Some(place), via, country }
+    fn found(coordinates: Coordinates, via: Via, country: Option<Country>) -> Self {
+        Self { coordinates: Some(coordinates), via, country }
     }
 
     /// Where a client is of whom at most the country is known.
     fn coarse(country: Option<Country>, fallback: Option<Coordinates>) -> Self {
         match (country.and_then(Country::centroid), fallback) {
-            (Some(place), _) => Self::found(place, Via::Country, country),
-            (None, Some(place)) => Self::found(place, Via::Fallback, country),
-            (None, None) => Self { place: None, via: Via::Nothing, country },
+            (Some(coordinates), _) => Self::found(coordinates, Via::Country, country),
+            (None, Some(coordinates)) => Self::found(coordinates, Via::Fallback, country),
+            (None, None) => Self { coordinates: None, via: Via::Nothing, country },
         }
     }
 
     /// The same, after a lookup has told this.
     pub fn improved_by(self, answer: Answer) -> Self {
         let country = answer.country.or(self.country);
-        match answer.place {
-            Some(place) => Self::found(place, Via::Lookup, country),
+        match answer.coordinates {
+            Some(coordinates) => Self::found(coordinates, Via::Lookup, country),
             None if self.via == Via::Country => self,
-            None => Self::coarse(country, self.place),
-        }
-    }
-
-    /// Where distances are measured from.
-    pub fn origin(&self) -> Origin {
-        match (self.place, self.via) {
-            (None, _) => Origin::Nowhere,
-            (Some(place), Via::Fallback) => Origin::Fallback(place),
-            (Some(place), _) => Origin::Client(place),
+            None => Self::coarse(country, self.coordinates),
         }
     }
 }

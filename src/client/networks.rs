@@ -1,7 +1,7 @@
 //! Networks whose place the operator knows.
 //!
 //! The longest prefix wins, whatever the order of the configuration, and a search does not take longer because there are
-//! thousands of networks. This module must never know where an address comes from.
+//! thousands of networks.
 
 use super::country::Country;
 use crate::geo::Coordinates;
@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Site {
     /// Their place.
-    pub place: Coordinates,
+    pub coordinates: Coordinates,
     /// Their country, if it was given.
     pub country: Option<Country>,
 }
@@ -70,8 +70,8 @@ mod tests {
             "::ffff:172.16.0.0/108",
             "192.168.7.9/16", // with host bits
         ]) {
-            let place = Coordinates::new(f64::from(latitude), 1.0).unwrap();
-            assert!(networks.add(network.parse().unwrap(), Site { place, country: None }), "{network}");
+            let coordinates = Coordinates::new(f64::from(latitude), 1.0).unwrap();
+            assert!(networks.add(network.parse().unwrap(), Site { coordinates, country: None }), "{network}");
         }
         for (address, latitude) in [
             ("10.200.0.1", Some(1.0)),
@@ -88,14 +88,14 @@ mod tests {
             ("8.8.8.8", None),
             ("0.0.0.0", None),
         ] {
-            let found = networks.find(address.parse().unwrap()).map(|site| site.place.latitude());
+            let found = networks.find(address.parse().unwrap()).map(|site| site.coordinates.latitude());
             assert_eq!(found, latitude, "{address}");
         }
     }
 
     #[test]
     fn a_network_is_added_once() {
-        let site = Site { place: Coordinates::new(1.0, 1.0).unwrap(), country: None };
+        let site = Site { coordinates: Coordinates::new(1.0, 1.0).unwrap(), country: None };
         let mut networks = Networks::default();
         assert!(networks.is_empty());
         for (network, new) in

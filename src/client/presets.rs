@@ -1,6 +1,4 @@
 //! Edges by name: which headers each of them sets, as its vendor documents them.
-//!
-//! This module must never know who is to be believed.
 
 use super::headers::{GeoHeaders, Position};
 
@@ -85,7 +83,7 @@ mod tests {
     fn what_each_edge_sends() {
         type Place = Option<(f64, f64)>;
         let somewhere: Place = Some((37.386, -122.0838));
-        for (preset, headers, place, country) in [
+        for (preset, headers, coordinates, country) in [
             (
                 Preset::None,
                 &["x-geo-latitude: 37.386", "x-geo-longitude: -122.0838", "x-geo-country: US"][..],
@@ -150,8 +148,8 @@ mod tests {
             ),
         ] {
             let (geo, headers) = (preset.headers(), lines(headers));
-            let degrees = geo.place(&headers).map(|place| place.map(|place| (place.latitude(), place.longitude())));
-            assert_eq!(degrees, Ok(place), "{preset:?} {headers:?}");
+            let degrees = geo.coordinates(&headers).map(|found| found.map(|it| (it.latitude(), it.longitude())));
+            assert_eq!(degrees, Ok(coordinates), "{preset:?} {headers:?}");
             let country = country.and_then(|code| Country::parse(code.as_bytes()));
             assert_eq!(geo.country(&headers), Ok(country), "{preset:?} {headers:?}");
         }

@@ -1,7 +1,7 @@
 //! The client's address, as Envoy tells it.
 //!
-//! It comes from the connection, or from as many hops of `x-forwarded-for` as the gateway is configured to trust; never from
-//! a header of the client's own choice. This module must never know what an address is good for.
+//! It comes from the connection, or from as many hops of `x-forwarded-for` as the gateway is configured to trust; never
+//! from a header of the client's own choice.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,6 +1,6 @@
 //! The order of the ways to a place, as one table; each way has its own tests beside its code.
 
-use super::lookup::answer::{PlacePointers, Pointers};
+use super::lookup::answer::{CoordinatePointers, Pointers};
 use super::lookup::{Answer, Cache};
 use super::networks::Site;
 use super::presets::Preset;
@@ -12,16 +12,16 @@ pub(super) fn lines(lines: &[&str]) -> Vec<(String, Vec<u8>)> {
     lines.iter().filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn place(latitude: f64, longitude: f64) -> Coordinates {
+fn coordinates(latitude: f64, longitude: f64) -> Coordinates {
     Coordinates::new(latitude, longitude).unwrap()
 }
 
 fn geneva() -> Coordinates {
-    place(46.2, 6.14)
+    coordinates(46.2, 6.14)
 }
 
 fn suva() -> Coordinates {
-    place(-18.14, 178.44)
+    coordinates(-18.14, 178.44)
 }
 
 fn country(code: &str) -> Option<Country> {
@@ -31,14 +31,14 @@ fn country(code: &str) -> Option<Country> {
 /// A gateway that trusts everybody, knows where one network is, asks about others, and has a fallback.
 fn settings() -> Settings {
     let mut networks = Networks::default();
-    networks.add("198.51.100.0/24".parse().unwrap(), Site { place: suva(), country: country("FJ") });
-    networks.add("203.0.113.0/24".parse().unwrap(), Site { place: suva(), country: None });
+    networks.add("198.51.100.0/24".parse().unwrap(), Site { coordinates: suva(), country: country("FJ") });
+    networks.add("203.0.113.0/24".parse().unwrap(), Site { coordinates: suva(), country: None });
     Settings {
         networks,
         headers: Preset::None.headers(),
         trust: Trust::Anyone,
         lookup: Some(lookup_service()),
-        fallback: Some(place(1.0, 2.0)),
+        fallback: Some(coordinates(1.0, 2.0)),
     }
 }
 
@@ -54,7 +54,7 @@ fn lookup_service() -> lookup::Settings {
             headers: Vec::new(),
         },
         timeout: second,
-        pointers: Pointers { place: PlacePointers::One(text()), country: text(), address: text() },
+        pointers: Pointers { coordinates: CoordinatePointers::One(text()), country: text(), address: text() },
         cache: Cache { entries: 1, ttl: second, negative_ttl: second, prefix_v4: 24, prefix_v6: 48 },
     }
 }
@@ -69,8 +69,8 @@ const PRIVATE: &str = "10.0.0.1:40000";
 fn the_order_of_the_ways_to_a_place() {
     let all = [&GEO[..], &COUNTRY].concat();
     let switzerland = Country::centroid(country("CH").unwrap());
-    let fallback = Some(place(1.0, 2.0));
-    for (headers, source, expected_place, via, expected_country, ask) in [
+    let fallback = Some(coordinates(1.0, 2.0));
+    for (headers, source, expected_coordinates, via, expected_country, ask) in [
         (&all[..], Some(NETWORK), Some(suva()), Via::Network, "FJ", None),
         (&all, Some("203.0.113.7:0"), Some(suva()), Via::Network, "CH", None),
         (&all, Some(PUBLIC), Some(geneva()), Via::Headers, "CH", None),
@@ -84,7 +84,7 @@ fn the_order_of_the_ways_to_a_place() {
     ] {
         let settings = settings();
         let reading = settings.read(&lines(headers), source.map(|source| source.parse().unwrap()));
-        let location = Location { place: expected_place, via, country: country(expected_country) };
+        let location = Location { coordinates: expected_coordinates, via, country: country(expected_country) };
         assert_eq!(reading.location, location, "{headers:?} {source:?}");
         let asked = reading.ask.map(|prefix| prefix.first().to_string());
         assert_eq!(asked.as_deref(), ask, "{headers:?} {source:?}");
@@ -126,35 +126,25 @@ fn a_header_that_makes_no_sense_leads_to_the_next_way() {
 #[test]
 fn what_a_lookup_adds() {
     let switzerland = Location::found(country("CH").unwrap().centroid().unwrap(), Via::Country, country("CH"));
-    let fallback = Location::found(place(1.0, 2.0), Via::Fallback, None);
+    let fallback = Location::found(coordinates(1.0, 2.0), Via::Fallback, None);
     let nothing = Location::default();
     let france = country("FR").unwrap().centroid();
     for (before, answer, expected) in [
         (fallback, (Some(suva()), "FJ"), (Some(suva()), Via::Lookup, "FJ")),
         (switzerland, (Some(suva()), "FJ"), (Some(suva()), Via::Lookup, "FJ")),
         (switzerland, (Some(suva()), ""), (Some(suva()), Via::Lookup, "CH")),
-        (switzerland, (None, "FR"), (switzerland.place, Via::Country, "CH")), // the edge's word comes first
-        (switzerland, (None, ""), (switzerland.place, Via::Country, "CH")),
+        (switzerland, (None, "FR"), (switzerland.coordinates, Via::Country, "CH")), // the edge's word comes first
+        (switzerland, (None, ""), (switzerland.coordinates, Via::Country, "CH")),
         (fallback, (None, "FR"), (france, Via::Country, "FR")),
         (nothing, (None, "FR"), (france, Via::Country, "FR")),
-        (fallback, (None, ""), (fallback.place, Via::Fallback, "")),
+        (fallback, (None, ""), (fallback.coordinates, Via::Fallback, "")),
         (nothing, (None, ""), (None, Via::Nothing, "")),
     ] {
-        let answer = Answer { place: answer.0, country: country(answer.1) };
-        let (place, via, code) = expected;
-        let expected = Location { place, via, country: country(code) };
+        let answer = Answer { coordinates: answer.0, country: country(answer.1) };
+        let (coordinates, via, code) = expected;
+        let expected = Location { coordinates, via, country: country(code) };
         assert_eq!(before.improved_by(answer), expected, "{before:?} {answer:?}");
     }
-}
-
-#[test]
-fn where_distances_are_measured_from() {
-    let at = |via| Location { place: Some(suva()), via, country: None }.origin();
-    for via in [Via::Network, Via::Headers, Via::Lookup, Via::Country] {
-        assert_eq!(at(via), Origin::Client(suva()), "{via:?}");
-    }
-    assert_eq!(at(Via::Fallback), Origin::Fallback(suva()));
-    assert_eq!(Location::default().origin(), Origin::Nowhere);
 }
 
 #[test]

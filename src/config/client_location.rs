@@ -202,7 +202,7 @@ fn read_site(node: &Node<'_>, networks: &mut Networks) -> Option<()> {
     let coordinates = coordinates::read(&object);
     let country = object.get("country").map_or(Some(None), |node| country::read(&node).map(Some));
     object.finish();
-    let (network, site) = (network?, Site { place: coordinates?, country: country? });
+    let (network, site) = (network?, Site { coordinates: coordinates?, country: country? });
     if networks.add(network, site) {
         Some(())
     } else {

@@ -2,7 +2,7 @@
 
 use super::reader::{Node, Object, is_one_word};
 use crate::call::Request;
-use crate::client::lookup::answer::{PlacePointers, Pointers};
+use crate::client::lookup::answer::{CoordinatePointers, Pointers};
 use crate::client::lookup::{Cache, Settings};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     Some(Settings {
         request: Request { cluster, authority, method, path, headers },
         timeout: timeout?,
-        pointers: Pointers { place: coordinates?, country: country?, address: address? },
+        pointers: Pointers { coordinates: coordinates?, country: country?, address: address? },
         cache: cache?,
     })
 }
@@ -51,14 +51,14 @@ fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
     if has_host { node.wrong("no header \"host\", which authority is for") } else { Some(headers) }
 }
 
-fn read_coordinate_pointers(object: &Object<'_>) -> Option<PlacePointers> {
+fn read_coordinate_pointers(object: &Object<'_>) -> Option<CoordinatePointers> {
     let [location, latitude, longitude] = ["location", "latitude", "longitude"].map(|key| object.get(key));
     match (location, latitude, longitude) {
-        (None, None, None) => Some(PlacePointers::One("/loc".into())),
-        (Some(location), None, None) => pointer(&location).map(PlacePointers::One),
+        (None, None, None) => Some(CoordinatePointers::One("/loc".into())),
+        (Some(location), None, None) => pointer(&location).map(CoordinatePointers::One),
         (None, Some(latitude), Some(longitude)) => {
             let (latitude, longitude) = (pointer(&latitude), pointer(&longitude));
-            Some(PlacePointers::Pair { latitude: latitude?, longitude: longitude? })
+            Some(CoordinatePointers::Pair { latitude: latitude?, longitude: longitude? })
         }
         _ => object.node().wrong("either location, or latitude and longitude"),
     }

@@ -1,25 +1,41 @@
-//! The host calls in use: bytes in, values out, never a panic.
+//! The host calls in use: bytes in, values out.
 //!
 //! Only the SDK's `*_bytes` functions are called: their `String` twins trap the VM on a byte that is not UTF-8. A refused
 //! write is not reported; there is nothing a request could do about it.
+//!
+//! The SDK also traps on every status that it does not expect. As Envoy's sources have it, these are left, and this is what
+//! keeps them away:
+//!
+//! | call | status | where it would come from |
+//! |---|---|---|
+//! | headers of a request, `set_property` | `BadArgument`, `NotFound` | a stream that has ended: see [`can_be_edited`] |
+//! | headers of an answer | `BadArgument` | an answer without headers: see [`read_reply`] |
+//! | `set_property` | `BadArgument` | a property of ours that another plugin has declared as read-only, which only an operator can do |
+//! | `send_http_response` | `BadArgument` | the answer of a stream that has been answered: there is one [`respond`] in a request's life |
 
 use crate::call::{Failure, Reply, Request};
 use crate::client::source;
-use crate::prober::Token;
-use crate::time::Timestamp;
+use crate::engine::request::Response;
+use crate::shared::{Shared, Version};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType, Status};
+use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-/// Names a value in shared data as it was when it was read.
-pub(super) type Cas = Option<u32>;
+/// Envoy's shared data.
+#[derive(Debug)]
+pub(super) struct SharedData;
 
-/// What time it is.
-pub(super) fn now() -> Timestamp {
-    let since_epoch = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
-    Timestamp::after_epoch(since_epoch.unwrap_or_default())
+impl Shared for SharedData {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        let (bytes, cas) = hostcalls::get_shared_data(key).ok()?;
+        cas.map(|cas| (bytes.unwrap_or_default(), cas))
+    }
+
+    fn compare_and_swap(&self, key: &str, expected: Option<Version>, bytes: &[u8]) -> bool {
+        hostcalls::set_shared_data(key, Some(bytes), expected).is_ok()
+    }
 }
 
 /// A number that no other instance of this process is likely to draw.
@@ -45,7 +61,7 @@ pub(super) fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
 }
 
-/// Asks for the next ticks to be this far apart.
+/// Asks for the next ticks to be this far apart; zero: for none.
 pub(super) fn set_tick_period(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }
@@ -76,10 +92,11 @@ pub(super) fn set_response_header(name: &str, value: &str) {
     let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, name, Some(value.as_bytes()));
 }
 
-/// Answers the request with 503.
-pub(super) fn refuse(retry_after: Duration) {
-    let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).to_string();
-    let _ = hostcalls::send_http_response(503, vec![("retry-after", &seconds)], Some(b"no region is available\n"));
+/// Answers the request.
+pub(super) fn respond(response: &Response) {
+    let retry_after = response.retry_after_seconds().to_string();
+    let headers = vec![("retry-after", retry_after.as_str())];
+    let _ = hostcalls::send_http_response(u32::from(response.status), headers, Some(response.body.as_bytes()));
 }
 
 /// Lets the request of this context go on, which was paused.
@@ -93,22 +110,31 @@ pub(super) fn act_for(context: u32) -> bool {
     hostcalls::set_effective_context(context).is_ok()
 }
 
-/// The bytes under this key in shared data, unless they still are what was read as `known`.
-pub(super) fn read_shared(key: &str, known: Cas) -> (Option<Vec<u8>>, Cas) {
-    let (bytes, cas) = hostcalls::get_shared_data(key).unwrap_or_default();
-    if cas.is_some() && cas == known { (None, cas) } else { (Some(bytes.unwrap_or_default()), cas) }
+/// Whether the stream of this context is there, and its request can still be changed.
+pub(super) fn can_be_edited() -> bool {
+    hostcalls::get_property(vec!["request", "method"]).is_ok_and(|method| method.is_some())
 }
 
-/// Replaces the bytes under this key. Returns false if somebody else has done so since they were read.
-pub(super) fn swap_shared(key: &str, bytes: &[u8], read: Cas) -> bool {
-    hostcalls::set_shared_data(key, Some(bytes), read).is_ok()
+/// The number of a stat of this name.
+pub(super) fn define(kind: MetricType, name: &str) -> Option<u32> {
+    hostcalls::define_metric(kind, name).ok()
 }
 
-/// Sends a request.
+/// Adds one to a counter.
+pub(super) fn increment(id: u32) {
+    let _ = hostcalls::increment_metric(id, 1);
+}
+
+/// Sets a gauge.
+pub(super) fn record(id: u32, value: u64) {
+    let _ = hostcalls::record_metric(id, value);
+}
+
+/// Sends a request, and returns the number under which its answer comes.
 ///
 /// # Errors
 /// What the host says at once: there is no such cluster, or nobody in it.
-pub(super) fn send(request: &Request, timeout: Duration) -> Result<Token, Failure> {
+pub(super) fn send(request: &Request, timeout: Duration) -> Result<u32, Failure> {
     let mut headers = vec![
         (":method", request.method.as_str()),
         (":path", &request.path),

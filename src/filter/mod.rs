@@ -1,16 +1,22 @@
-//! The only folder that knows Envoy.
+//! The Wasm host of the engine, and the only folder that knows Envoy.
 //!
-//! It turns host calls into values for the core and the core's intentions into host calls, and decides nothing itself.
-//! `host` is the only file that calls the SDK's host functions; `root` lives as long as a configuration and probes;
-//! `shared_table` is the health table as it shares it with the other workers, `lookups` what its requests ask a lookup service; `request` lives as long as a request and steers
-//! it; `telemetry` says what happened.
+//! It turns host calls into values for the engine and the engine's effects into host calls, and decides nothing.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `host` | the host calls in use: bytes in, values out |
+//! | `clock` | the monotonic clock |
+//! | `metrics` | the engine's events as Envoy's stats and log lines |
+//! | `worker` | one engine, and everything that it wants done |
+//! | `root` | the root context: hands configuration, ticks and answers to the worker |
+//! | `stream` | a request's context: hands headers to the worker |
 
+mod clock;
 mod host;
-mod lookups;
-mod request;
+mod metrics;
 mod root;
-mod shared_table;
-mod telemetry;
+mod stream;
+mod worker;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -1,24 +1,36 @@
-//! What the core's tests share: places, regions, checks and health views in few words.
+//! What the core's tests share: places, regions, checks and availability in few words.
 #![allow(dead_code)] // every test file uses a part of it
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // allowed in tests, but clippy sees no test in a helper
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // allowed in tests, but clippy sees no test in a helper
 
 pub(crate) mod process;
 pub(crate) mod simulation;
+pub(crate) mod store;
+pub(crate) mod worker;
 
-use greatcircle::call::{Failure, Request};
+use greatcircle::availability::{Availability, Status};
+use greatcircle::call::Request;
+use greatcircle::client;
+use greatcircle::client::headers::{GeoHeaders, Position};
+use greatcircle::client::networks::Networks;
+use greatcircle::client::trust::Trust;
+use greatcircle::config::{Config, Output};
 use greatcircle::geo::Coordinates;
 use greatcircle::health::{Health, Thresholds};
-use greatcircle::health_table::{HealthTable, HealthView, Instance};
-use greatcircle::probe::{Check, Expected, Outcome};
-use greatcircle::prober::{InFlight, Plan, Prober};
+use greatcircle::health_table::{HealthTable, Instance};
+use greatcircle::probe::{Check, Expected};
+use greatcircle::prober::Plan;
 use greatcircle::region::{Region, Regions};
+use greatcircle::steering::Policy;
 use greatcircle::time::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::time::Duration;
 
 /// Some moment; nothing in the core depends on which.
-pub(crate) const START: Duration = Duration::from_secs(1_700_000_000);
+pub(crate) const START: Duration = Duration::from_secs(1_700_000);
+
+/// Some instance.
+pub(crate) const INSTANCE: Instance = Instance { number: 1, config: 0 };
 
 pub(crate) fn at(latitude: f64, longitude: f64) -> Coordinates {
     Coordinates::new(latitude, longitude).unwrap()
@@ -30,23 +42,32 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
 
 /// The moment that lies this long after [`START`].
 pub(crate) fn after(duration: Duration) -> Timestamp {
-    Timestamp::after_epoch(START + duration)
+    Timestamp::after_origin(START + duration)
 }
 
-/// A region that is checked by default.
-pub(crate) fn region(name: impl Into<String>, coordinates: Coordinates) -> Region {
+/// A region of this name.
+pub(crate) fn region(name: &str, coordinates: Coordinates) -> Region {
     Region::new(name, coordinates, check())
+}
+
+/// Regions `r0`, `r1`, … at these places, all checked alike.
+pub(crate) fn regions_checked(places: impl IntoIterator<Item = Coordinates>, check: &Check) -> Regions {
+    let region = |(index, coordinates)| {
+        let mut check = check.clone();
+        check.request.cluster = format!("r{index}");
+        Region::new(format!("r{index}"), coordinates, check)
+    };
+    Regions::new(places.into_iter().enumerate().map(region).collect()).unwrap()
 }
 
 /// Regions `r0`, `r1`, … at these places.
 pub(crate) fn regions(places: impl IntoIterator<Item = Coordinates>) -> Regions {
-    let regions = places.into_iter().enumerate().map(|(index, place)| region(format!("r{index}"), place));
-    Regions::new(regions.collect()).unwrap()
+    regions_checked(places, &check())
 }
 
-/// This many regions along the equator.
-pub(crate) fn regions_in_a_row(count: usize) -> Regions {
-    regions((0..count).map(|index| at(0.0, 1.0 + index as f64 / 10.0)))
+/// This many regions along the equator, all checked alike.
+pub(crate) fn regions_in_a_row(count: usize, check: &Check) -> Regions {
+    regions_checked((0..count).map(|index| at(0.0, 1.0 + index as f64 / 10.0)), check)
 }
 
 /// A check with the defaults of the configuration.
@@ -69,43 +90,45 @@ pub(crate) fn check() -> Check {
     }
 }
 
-/// A plan that checks every region alike.
-pub(crate) fn plan(regions: &Regions, check: &Check) -> Plan {
-    plan_since(regions, check, after(ms(0)))
+/// A plan for this many regions with the same check.
+pub(crate) fn plan(count: usize, check: &Check) -> Plan {
+    Plan::new(&regions_in_a_row(count, check), after(ms(0)))
 }
 
-/// The same, configured at this time.
-pub(crate) fn plan_since(regions: &Regions, check: &Check, configured: Timestamp) -> Plan {
-    let regions = regions.iter().map(|(_, region)| Region::new(region.name(), region.coordinates(), check.clone()));
-    Plan::new(&Regions::new(regions.collect()).unwrap(), configured)
+/// A configuration with these regions and nothing else out of the ordinary.
+pub(crate) fn config(regions: Regions) -> Config {
+    let position = Position::Pair { latitude: "x-geo-latitude".into(), longitude: "x-geo-longitude".into() };
+    Config {
+        local_region: None,
+        regions,
+        client: client::Settings {
+            networks: Networks::default(),
+            headers: GeoHeaders { position, country: None, unknown: &[] },
+            trust: Trust::Anyone,
+            lookup: None,
+            fallback: None,
+        },
+        policy: Policy::default(),
+        output: Output {
+            region_header: "x-region".into(),
+            decision_header: Some("x-decision".into()),
+            response_header: None,
+        },
+        unmatched_locality: None,
+    }
 }
 
 /// A table with a lease on every region, but no result yet.
 pub(crate) fn claimed(plan: &Plan) -> HealthTable {
     let mut table = HealthTable::default();
-    let prober = Prober::new(Instance(1));
-    while !prober.claim(plan, &mut table, after(ms(0))).probes.is_empty() {}
+    while !plan.claim(INSTANCE, &mut table, after(ms(0))).probes.is_empty() {}
     table
 }
 
-/// What workers see when their regions' health is this, brought about as it would be: by a probe each.
-pub(crate) fn view(regions: &Regions, health: &[Health], unknown_is_up: bool) -> HealthView {
-    let plan = plan(regions, &Check { unknown_is_up, ..check() });
-    let mut table = claimed(&plan);
-    for ((region, _), health) in regions.iter().zip(health) {
-        let outcome = match health {
-            Health::Up => Outcome::Success,
-            Health::Down => Outcome::Failed(Failure::Refused),
-            Health::Unknown => continue,
-        };
-        plan.settle(&mut table, InFlight { region, sent: after(ms(0)) }, outcome, after(ms(0)));
-    }
-    table.view(plan.checks(), after(ms(0)))
-}
-
-/// Every region usable.
-pub(crate) fn all_up(regions: &Regions) -> HealthView {
-    view(regions, &vec![Health::Up; regions.len()], true)
+/// What workers see when their regions' health is this.
+pub(crate) fn available(health: &[Health], unknown_is_up: bool) -> Availability {
+    let usable = |health| health == Health::Up || health == Health::Unknown && unknown_is_up;
+    health.iter().map(|health| Status { health: *health, usable: usable(*health) }).collect()
 }
 
 /// Anywhere on the globe, the places where formulas break more often than chance would have it.

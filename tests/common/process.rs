@@ -5,12 +5,13 @@ use super::{check, ms, plan, regions_in_a_row};
 use greatcircle::call::Failure;
 use greatcircle::health::Thresholds;
 use greatcircle::probe::{Check, Outcome};
+use greatcircle::prober::Plan;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// An Envoy process before it starts: the instances' phases, and how regions are checked.
+/// An Envoy process before it starts: the workers' phases, and how regions are checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) phases: Vec<Duration>,
@@ -21,12 +22,17 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn start(&self, answers: Answers) -> Simulation {
-        Simulation::new(&regions_in_a_row(self.regions), &self.check, &self.phases, self.seed, answers)
+        let regions = regions_in_a_row(self.regions, &self.check);
+        Simulation::new(regions, &self.check, &self.phases, self.seed, answers)
     }
 
     /// The same for every instance.
     pub(crate) fn tick(&self) -> Duration {
-        plan(&regions_in_a_row(1), &self.check).tick()
+        self.plan().tick()
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        plan(self.regions, &self.check)
     }
 }
 

@@ -1,296 +1,293 @@
-//! One Envoy process in simulated time: N instances that tick, one shared table, regions that answer as they are told.
+//! One Envoy process in simulated time: N engines that tick, the bytes that they share, regions that answer as they are told.
 //!
-//! What the host does is here as it was found to be: callbacks of one instance never overlap, those of two do; a swap may
-//! come too late, because somebody else was faster; and a swap succeeds unconditionally where there is no value yet.
+//! What the host does is here as it was found to be: callbacks of one worker never overlap, those of two do, so that a swap may
+//! find that another worker was faster; and a swap succeeds unconditionally where there is no value yet.
 
-use super::{START, ms, plan_since};
-use greatcircle::health::Transition;
-use greatcircle::health_table::{HealthTable, Instance};
+use super::store::Store;
+use super::{START, config, ms};
+use greatcircle::call::{Failure, Reply};
+use greatcircle::engine::{Call, Effect, Engine, Event, Identity, Token};
+use greatcircle::health::{State, Transition};
+use greatcircle::health_table::HealthTable;
 use greatcircle::probe::{Check, Outcome};
-use greatcircle::prober::{Claims, InFlight, Plan, Prober, Token};
 use greatcircle::region::Regions;
+use greatcircle::shared::{Shared, Version};
 use greatcircle::time::Timestamp;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How late anything may be for reasons that are not the prober's: timers, and lost swaps that are tried again.
+/// How late anything may be for reasons that are not the engine's: timers, and lost swaps that are tried again.
 pub(crate) const SLACK: Duration = ms(50);
 const LATEST_TICK_US: u64 = 1000;
-const LONGEST_SWAP_US: u64 = 500;
-const SWAP_ATTEMPTS: usize = 16;
-
-/// Envoy's shared data as far as one key is concerned.
-#[derive(Default)]
-struct Store {
-    value: Option<(Vec<u8>, u32)>,
-    last_cas: u32,
-}
-
-impl Store {
-    fn set(&mut self, bytes: Vec<u8>, cas: Option<u32>) -> bool {
-        let unconditional = self.value.is_none() || cas.is_none();
-        let matches = self.value.as_ref().map(|(_, current)| *current) == cas;
-        if unconditional || matches {
-            self.last_cas += 1;
-            self.value = Some((bytes, self.last_cas));
-        }
-        unconditional || matches
-    }
-}
+const LONGEST_SWAP: Duration = Duration::from_micros(500);
 
 /// A probe as the region sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub(crate) region: usize,
-    pub(crate) instance: usize,
+    pub(crate) worker: usize,
     pub(crate) at: Duration,
-    /// When the instance knew the outcome; never, if it died before.
+    pub(crate) outcome: Outcome,
+    /// When the worker knew the outcome; never, if it died before.
     pub(crate) answered: Option<Duration>,
+    /// What that did to the region's state.
     pub(crate) transition: Option<Transition>,
-    /// Claimed on a table that did not exist yet, as several instances may do.
-    creation: bool,
 }
 
 /// How a region answers a probe that is sent at this moment, and how long it takes.
 pub(crate) type Answers = Box<dyn Fn(usize, Duration) -> (Outcome, Duration)>;
 
-/// What an instance has to write to the table: a callback between its beginning and its end.
-#[derive(Clone, Copy)]
-enum Task {
-    Tick,
-    Settle { probe: usize, in_flight: InFlight, outcome: Outcome },
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Answer(Token, usize),
-    Swap(usize),
+enum Happening {
+    Answer(usize),
     Tick(usize),
+    Configure(usize),
     Die(usize),
 }
 
-struct Worker {
-    plan: Plan,
-    prober: Prober,
-    alive: bool,
-    tasks: VecDeque<Task>,
-    /// The swap on its way: bytes, the cas they were read under, and what follows if it succeeds.
-    proposal: Option<Proposal>,
-    seen: (HealthTable, Option<u32>),
-}
-
-struct Proposal {
-    bytes: Vec<u8>,
-    cas: Option<u32>,
-    now: Timestamp,
-    attempt: usize,
-    claims: Claims,
-    transition: Transition,
-}
-
 pub(crate) struct Simulation {
-    workers: Vec<Worker>,
+    regions: Regions,
+    check: Check,
+    workers: Vec<RefCell<Option<Engine>>>,
+    dead: Vec<Cell<bool>>,
     answers: Answers,
     store: Store,
-    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
-    pub(crate) now: Duration,
+    lost_swaps: Cell<u64>,
+    queue: RefCell<BinaryHeap<Reverse<(Duration, u64, Happening)>>>,
+    now: Cell<Duration>,
     paused: Range<Duration>,
-    /// From then on the clock is wrong by this many seconds.
-    clock_step: (Duration, i64),
-    random: u64,
-    sequence: u64,
-    pub(crate) probes: Vec<Probe>,
-    outcomes: Vec<Outcome>,
+    random: Cell<u64>,
+    sequence: Cell<u64>,
+    probes: RefCell<Vec<Probe>>,
+    /// What the regions' states should be.
+    states: RefCell<Vec<State>>,
+    pub(crate) events: RefCell<Vec<Event>>,
 }
 
 impl Simulation {
-    /// One instance for each phase, which is when it is configured and begins to tick.
-    pub(crate) fn new(regions: &Regions, check: &Check, phases: &[Duration], seed: u64, answers: Answers) -> Self {
-        let worker = |(index, phase): (usize, &Duration)| Worker {
-            plan: plan_since(regions, check, Timestamp::after_epoch(START + *phase)),
-            prober: Prober::new(Instance(index as u64)),
-            alive: true,
-            tasks: VecDeque::new(),
-            proposal: None,
-            seen: Default::default(),
-        };
-        let mut simulation = Self {
-            workers: phases.iter().enumerate().map(worker).collect(),
+    /// One worker for each phase, which is when it is configured.
+    pub(crate) fn new(regions: Regions, check: &Check, phases: &[Duration], seed: u64, answers: Answers) -> Self {
+        let simulation = Self {
+            workers: phases.iter().map(|_| RefCell::default()).collect(),
+            dead: phases.iter().map(|_| Cell::default()).collect(),
+            states: RefCell::new(vec![State::default(); regions.len()]),
+            regions,
+            check: check.clone(),
             answers,
             store: Store::default(),
-            events: BinaryHeap::new(),
-            now: ms(0),
+            lost_swaps: Cell::default(),
+            queue: RefCell::default(),
+            now: Cell::default(),
             paused: ms(0)..ms(0),
-            clock_step: (Duration::MAX, 0),
-            random: seed,
-            sequence: 0,
-            probes: Vec::new(),
-            outcomes: Vec::new(),
+            random: Cell::new(seed),
+            sequence: Cell::default(),
+            probes: RefCell::default(),
+            events: RefCell::default(),
         };
-        for (index, phase) in phases.iter().enumerate() {
-            let late = simulation.up_to_us(LATEST_TICK_US);
-            simulation.schedule(*phase + late, Event::Tick(index));
+        for (worker, phase) in phases.iter().enumerate() {
+            simulation.schedule(*phase, Happening::Configure(worker));
         }
         simulation
     }
 
-    /// As many instances as there are moments, in their order, each at its moment.
+    /// All workers but the last one die, each at its moment.
     pub(crate) fn kill_all_but_the_last(&mut self, deaths: &[Duration]) {
-        for (instance, at) in deaths.iter().enumerate().take(self.workers.len() - 1) {
-            self.schedule(*at, Event::Die(instance));
+        for (worker, at) in deaths.iter().enumerate().take(self.workers.len() - 1) {
+            self.schedule(*at, Happening::Die(worker));
         }
     }
 
-    /// The whole process stands still; timers and answers wait for its end. What has begun is finished.
+    /// The whole process stands still; timers and answers wait for its end.
     pub(crate) fn pause(&mut self, period: Range<Duration>) {
         self.paused = period;
     }
 
-    pub(crate) fn step_clock(&mut self, at: Duration, seconds: i64) {
-        self.clock_step = (at, seconds);
-    }
-
-    pub(crate) fn run_until(&mut self, end: Duration) {
-        while let Some(Reverse((at, _, event))) = self.events.pop() {
-            if self.paused.contains(&at) && !matches!(event, Event::Swap(_)) {
-                self.schedule(self.paused.end, event);
-                continue;
-            }
-            if at >= end {
-                self.schedule(at, event);
+    pub(crate) fn run_until(&self, end: Duration) {
+        loop {
+            let next = self.queue.borrow_mut().pop();
+            let Some(Reverse((at, _, happening))) = next else { break };
+            if self.paused.contains(&at) {
+                self.schedule(self.paused.end, happening);
+            } else if at >= end {
+                self.schedule(at, happening);
                 break;
-            }
-            self.now = at;
-            match event {
-                Event::Tick(instance) => self.tick(instance),
-                Event::Swap(instance) => self.swap(instance),
-                Event::Answer(token, instance) => self.answered(token, instance),
-                Event::Die(instance) => self.workers[instance].alive = false,
+            } else {
+                self.now.set(at.max(self.now.get()));
+                self.let_happen(happening);
             }
         }
-        self.now = end;
+        self.now.set(end);
     }
 
-    /// A region's probes in order, without those of instances that lost the race to create the table.
-    pub(crate) fn probes_of(&self, region: usize) -> Vec<&Probe> {
-        let of_region = || self.probes.iter().filter(|probe| probe.region == region);
-        let last_creator = of_region().filter(|probe| probe.creation).map(|probe| probe.instance).next_back();
-        of_region().filter(|probe| !probe.creation || Some(probe.instance) == last_creator).collect()
+    pub(crate) fn probes(&self) -> Vec<Probe> {
+        self.probes.borrow().clone()
+    }
+
+    /// A region's probes in order.
+    pub(crate) fn probes_of(&self, region: usize) -> Vec<Probe> {
+        self.probes.borrow().iter().filter(|probe| probe.region == region).cloned().collect()
     }
 
     /// The newest table, if there is one.
     pub(crate) fn table(&self) -> HealthTable {
-        self.store.value.as_ref().and_then(|(bytes, _)| HealthTable::from_bytes(bytes)).unwrap_or_default()
+        let bytes = self.store.find("greatcircle/health/");
+        bytes.and_then(|bytes| HealthTable::from_bytes(&bytes)).unwrap_or_default()
     }
 
-    pub(crate) fn wall_clock(&self) -> Timestamp {
-        let now = Timestamp::after_epoch(START + self.now);
-        let (at, seconds) = self.clock_step;
-        let step = Duration::from_secs(seconds.unsigned_abs());
-        match seconds {
-            _ if self.now < at => now,
-            ..0 => now - step,
-            _ => now + step,
-        }
+    pub(crate) fn now(&self) -> Duration {
+        self.now.get()
     }
 
-    fn tick(&mut self, index: usize) {
-        let Some(worker) = self.workers.get_mut(index).filter(|worker| worker.alive) else { return };
-        let period = worker.plan.tick();
-        if !worker.tasks.iter().any(|task| matches!(task, Task::Tick)) {
-            worker.tasks.push_back(Task::Tick);
-        }
-        // Envoy arms the timer anew after each tick, so what it is late by adds up.
-        let late = self.up_to_us(LATEST_TICK_US);
-        self.schedule(self.now + period + late, Event::Tick(index));
-        self.begin(index);
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::after_origin(START + self.now.get())
     }
 
-    fn answered(&mut self, token: Token, index: usize) {
-        let worker = &mut self.workers[index];
-        let Some(in_flight) = worker.alive.then(|| worker.prober.answered(token)).flatten() else { return };
-        let probe = token as usize;
-        self.probes[probe].answered = Some(self.now);
-        worker.tasks.push_back(Task::Settle { probe, in_flight, outcome: self.outcomes[probe] });
-        self.begin(index);
+    /// How many swaps found that another worker had been faster.
+    pub(crate) fn lost_swaps(&self) -> u64 {
+        self.lost_swaps.get()
     }
 
-    /// Begins with the next task unless another one is not finished.
-    fn begin(&mut self, index: usize) {
-        let idle = self.workers[index].alive && self.workers[index].proposal.is_none();
-        if idle && !self.workers[index].tasks.is_empty() {
-            self.propose(index, self.wall_clock(), 0);
-        }
-    }
-
-    /// Reads the table and changes a copy, as `update` in src/filter/shared_table.rs does.
-    fn propose(&mut self, index: usize, now: Timestamp, attempt: usize) {
-        let Worker { plan, prober, tasks, proposal, seen, .. } = &mut self.workers[index];
-        let cas = self.store.value.as_ref().map(|(_, cas)| *cas);
-        if let Some((bytes, cas)) = self.store.value.as_ref().filter(|(_, cas)| seen.1 != Some(*cas)) {
-            *seen = (HealthTable::from_bytes(bytes).unwrap_or_default(), Some(*cas));
-        }
-        let mut table = seen.0.clone();
-        let (claims, transition) = match tasks[0] {
-            Task::Tick => {
-                prober.forget_lost(plan, now);
-                (prober.claim(plan, &mut table, now), Transition::Unchanged)
+    fn let_happen(&self, happening: Happening) {
+        match happening {
+            Happening::Configure(index) if self.dead[index].get() => {}
+            Happening::Configure(index) => {
+                let number = index as u64 + 1;
+                let identity = Identity { plugin: "greatcircle", instance: number, node_region: None };
+                let config = config(self.regions.clone());
+                let engine = Engine::new(config, 1, identity, self.timestamp(), &self.port(index));
+                *self.workers[index].borrow_mut() = Some(engine);
+                self.run_effects(index);
+                self.schedule_tick(index);
             }
-            Task::Settle { in_flight, outcome, .. } => {
-                (Claims::default(), plan.settle(&mut table, in_flight, outcome, now))
+            Happening::Tick(index) => {
+                if let Some(engine) = self.workers[index].borrow_mut().as_mut() {
+                    engine.tick(self.timestamp(), &self.port(index));
+                }
+                self.run_effects(index);
+                // Envoy arms the timer anew after each tick, so what it is late by adds up.
+                self.schedule_tick(index);
             }
-        };
-        if matches!(tasks[0], Task::Tick) && claims.is_empty() {
-            tasks.pop_front();
-            return self.begin(index);
+            Happening::Answer(probe) => self.answer(probe),
+            Happening::Die(index) => {
+                self.dead[index].set(true);
+                *self.workers[index].borrow_mut() = None;
+            }
         }
-        *proposal = Some(Proposal { bytes: table.to_bytes(now), cas, now, attempt, claims, transition });
-        let takes = self.up_to_us(LONGEST_SWAP_US);
-        self.schedule(self.now + takes, Event::Swap(index));
     }
 
-    fn swap(&mut self, index: usize) {
-        let worker = &mut self.workers[index];
-        let Some(proposal) = worker.proposal.take().filter(|_| worker.alive) else { return };
-        let Proposal { bytes, cas, now, attempt, claims, transition } = proposal;
-        if !self.store.set(bytes, cas) {
-            if attempt + 1 < SWAP_ATTEMPTS {
-                return self.propose(index, now, attempt + 1);
-            }
-            worker.tasks.pop_front();
-            return self.begin(index);
-        }
-        if let Some(Task::Settle { probe, .. }) = worker.tasks.pop_front() {
-            self.probes[probe].transition = Some(transition);
-        }
-        for region in claims.probes {
-            let (outcome, latency) = (self.answers)(region.index(), self.now);
-            let token = self.probes.len() as Token;
-            self.probes.push(Probe {
-                region: region.index(),
-                instance: index,
-                at: self.now,
-                answered: None,
-                transition: None,
-                creation: cas.is_none(),
-            });
-            self.outcomes.push(outcome);
-            self.workers[index].prober.sent(token, InFlight { region, sent: now });
-            self.schedule(self.now + latency, Event::Answer(token, index));
-        }
-        self.begin(index);
+    fn schedule_tick(&self, index: usize) {
+        let Some(period) = self.workers[index].borrow().as_ref().map(Engine::tick_period) else { return };
+        let late = Duration::from_micros(self.random_below(LATEST_TICK_US + 1));
+        self.schedule(self.now.get() + period + late, Happening::Tick(index));
     }
 
-    fn schedule(&mut self, at: Duration, event: Event) {
-        self.sequence += 1;
-        self.events.push(Reverse((at, self.sequence, event)));
+    fn answer(&self, number: usize) {
+        let Probe { worker, outcome, region, .. } = self.probes.borrow()[number].clone();
+        if let Some(engine) = self.workers[worker].borrow_mut().as_mut() {
+            let transition = self.observe(region, outcome);
+            let mut probes = self.probes.borrow_mut();
+            (probes[number].answered, probes[number].transition) = (Some(self.now.get()), Some(transition));
+            drop(probes);
+            engine.answered(number as Token, &reply(outcome), self.timestamp(), &self.port(worker));
+        }
+        self.run_effects(worker);
+    }
+
+    /// What this outcome should do to the region's state.
+    fn observe(&self, region: usize, outcome: Outcome) -> Transition {
+        let mut states = self.states.borrow_mut();
+        let (state, transition) = states[region].observe(outcome.evidence(), self.check.thresholds);
+        states[region] = state;
+        transition
+    }
+
+    fn run_effects(&self, index: usize) {
+        loop {
+            let effect = self.workers[index].borrow_mut().as_mut().and_then(Engine::poll_effect);
+            match effect {
+                None => break,
+                Some(Effect::Tell(event)) => self.events.borrow_mut().push(event),
+                Some(Effect::Resume(_)) => panic!("there are no requests here"),
+                Some(Effect::Send(call)) => self.send(index, &call),
+            }
+        }
+    }
+
+    fn send(&self, index: usize, call: &Call) {
+        let at = self.now.get();
+        let region = call.request.cluster.strip_prefix('r').unwrap().parse().unwrap();
+        let (outcome, latency) = (self.answers)(region, at);
+        let number = self.probes.borrow().len();
+        let probe = Probe { region, worker: index, at, outcome, answered: None, transition: None };
+        self.probes.borrow_mut().push(probe);
+        let mut worker = self.workers[index].borrow_mut();
+        let Some(engine) = worker.as_mut() else { return };
+        match outcome {
+            Outcome::Failed(failure @ (Failure::NoCluster | Failure::NoHost)) => {
+                self.probes.borrow_mut()[number].answered = Some(at);
+                engine.not_sent(call, failure, self.timestamp(), &self.port(index));
+            }
+            _ => {
+                engine.sent(call, number as Token);
+                self.schedule(at + latency, Happening::Answer(number));
+            }
+        }
+    }
+
+    fn schedule(&self, at: Duration, happening: Happening) {
+        self.sequence.set(self.sequence.get() + 1);
+        self.queue.borrow_mut().push(Reverse((at, self.sequence.get(), happening)));
+    }
+
+    fn port(&self, worker: usize) -> Port<'_> {
+        Port { simulation: self, worker }
+    }
+
+    /// Lets another worker's callback happen while this one is about to swap, if there is one at this moment.
+    fn interleave(&self, worker: usize) {
+        let next = self.queue.borrow().peek().copied();
+        let Some(Reverse((at, _, happening @ Happening::Tick(other)))) = next else { return };
+        let soon = at <= self.now.get() + LONGEST_SWAP && !self.paused.contains(&at);
+        if soon && other != worker && self.workers[other].try_borrow_mut().is_ok() {
+            self.queue.borrow_mut().pop();
+            self.let_happen(happening);
+        }
     }
 
     /// Knuth's linear congruential generator: the same seed, the same run.
-    fn up_to_us(&mut self, limit: u64) -> Duration {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_micros((self.random >> 33) % (limit + 1))
+    fn random_below(&self, limit: u64) -> u64 {
+        let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random.set(next);
+        (next >> 33) % limit
+    }
+}
+
+/// Envoy's shared data, as one worker reaches it.
+struct Port<'a> {
+    simulation: &'a Simulation,
+    worker: usize,
+}
+
+impl Shared for Port<'_> {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        self.simulation.store.read(key)
+    }
+
+    fn compare_and_swap(&self, key: &str, expected: Option<Version>, bytes: &[u8]) -> bool {
+        self.simulation.interleave(self.worker);
+        let won = self.simulation.store.compare_and_swap(key, expected, bytes);
+        self.simulation.lost_swaps.set(self.simulation.lost_swaps.get() + u64::from(!won));
+        won
+    }
+}
+
+fn reply(outcome: Outcome) -> Reply<'static> {
+    match outcome {
+        Outcome::Success => Reply::Answered { status: Some(200), body: b"" },
+        Outcome::Status | Outcome::Body => Reply::Answered { status: Some(500), body: b"" },
+        Outcome::Failed(failure) => Reply::Failed(failure),
     }
 }

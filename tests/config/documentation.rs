@@ -1,19 +1,18 @@
 //! docs/configuration.md says what the code does: its examples are read, its tables are held against the contract.
 
 use crate::{contract, files, in_repository, messages, minimal};
+use greatcircle::availability::Status;
 use greatcircle::client::Via;
 use greatcircle::client::lookup;
-use greatcircle::client::lookup::desk::Refusal;
 use greatcircle::client::presets::Preset;
 use greatcircle::config::Config;
+use greatcircle::engine::Event;
+use greatcircle::engine::event::{Family, Ignored, LookupResult};
 use greatcircle::geo::Coordinates;
 use greatcircle::health::Health;
-use greatcircle::health_table::HealthTable;
 use greatcircle::probe::Outcome;
-use greatcircle::prober::Plan;
 use greatcircle::record::Record;
-use greatcircle::steering::{Reason, steer};
-use greatcircle::time::Timestamp;
+use greatcircle::steering::{Decision, Query, steer};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -57,15 +56,17 @@ fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva()
     let readme = readme();
     let [example] = examples(&readme)[..] else { panic!("one example") };
     let config = Config::from_json(example.as_bytes(), None).unwrap();
-    let plan = Plan::new(&config.regions, Timestamp::default());
-    let nothing_known = HealthTable::default().view(plan.checks(), Timestamp::default());
     let headers = [("x-geo-latitude", "46.2"), ("x-geo-longitude", "6.14"), ("x-forwarded-for", "192.0.2.7")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
     let location = config.client.read(&headers, None).location;
-    assert_eq!(location.place, Coordinates::new(46.2, 6.14).ok());
-    let decision = steer(location.origin(), &config.regions, &nothing_known, config.policy.when_all_down);
-    let region = config.regions.get(decision.region.unwrap()).unwrap().name();
-    let record = Record { decision: &decision, region, location: &location };
+    assert_eq!(location.coordinates, Coordinates::new(46.2, 6.14).ok());
+    let query = Query::from(&location);
+    let up = |_| Status { health: Health::Up, usable: true };
+    let all_up = config.regions.iter().map(up).collect();
+    let decision = steer(&query, &config.regions, &config.policy, &all_up, &mut ());
+    let Decision::Route(route) = decision else { panic!("{decision:?}") };
+    let region = config.regions.get(route.region).unwrap().name();
+    let record = Record { route: &route, region, location: &location };
     for (header, value) in [
         (&config.output.region_header, region.to_owned()),
         (config.output.decision_header.as_ref().unwrap(), record.to_string()),
@@ -178,13 +179,13 @@ fn the_list_of_what_is_not_supported_yet_is_honest() {
 #[test]
 fn every_name_that_can_be_observed_is_explained() {
     let reference = reference();
-    let reasons = Reason::ALL.map(Reason::name);
     let via = [Via::Network, Via::Headers, Via::Lookup, Via::Country, Via::Fallback, Via::Nothing].map(Via::name);
-    let health = [Health::Down, Health::Up, Health::Unknown].map(Health::name);
+    let health = Health::ALL.map(Health::name);
     let probes = Outcome::ALL.map(Outcome::name);
     let lookups = lookup::Outcome::ALL.map(lookup::Outcome::name);
-    let refusals = [Refusal::Paused, Refusal::Busy].map(Refusal::name);
-    for name in [&reasons[..], &via, &health, &probes, &lookups, &refusals].concat() {
+    let not_sent = [LookupResult::Cached, LookupResult::Paused, LookupResult::Busy].map(LookupResult::name);
+    let ignored = [Ignored::Invalid, Ignored::Untrusted].map(Ignored::name);
+    for name in [&Decision::REASONS[..], &via, &health, &probes, &lookups, &not_sent, &ignored].concat() {
         assert!(reference.contains(&format!("`{name}`")), "{name}");
     }
     // What a lookup ends with stands in the table that says what follows from it.
@@ -194,25 +195,40 @@ fn every_name_that_can_be_observed_is_explained() {
     }
 }
 
-/// The filter itself is compiled for wasm only, so its source is read for the names of its metrics and log lines.
 #[test]
-fn every_metric_and_every_log_line_is_explained() {
+fn every_metric_has_a_row_with_its_labels() {
     let reference = section(&reference(), "What can be observed");
-    let source = std::fs::read_to_string(in_repository("src/filter/telemetry.rs")).unwrap();
-    let events: BTreeSet<_> = source.split("event=").skip(1).filter_map(|rest| rest.split([' ', '"']).next()).collect();
-    assert!(events.len() >= 6, "{events:?}");
-    for event in events {
-        assert!(reference.contains(&format!("greatcircle event={event} ")), "{event}");
+    for family in Family::ALL {
+        let labels = family.labels().join(",");
+        let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+        let row = format!("| `{}{labels}` | ", family.name());
+        assert!(reference.lines().any(|line| line.starts_with(&row)), "no row {row}");
     }
-    let metrics = source.split("|| format!(\"").skip(1).chain(source.split("|| \"").skip(1));
-    let metrics: BTreeSet<_> = metrics.filter_map(|rest| rest.split('"').next()).collect();
-    assert!(metrics.len() >= 10, "{metrics:?}");
-    for metric in metrics {
-        let (family, last) = (metric.split('.').next().unwrap(), metric.rsplit('.').next().unwrap());
-        let row = reference.lines().find(|line| line.starts_with(&format!("| `wasmcustom.greatcircle.{family}.")));
-        let row = row.unwrap_or_else(|| panic!("no row for {metric}"));
-        let names_it = row.contains(&format!(".{last}`")) || row.contains(&format!("`{last}`"));
-        assert!(last.starts_with('{') || names_it, "{metric} is not in {row}");
+}
+
+#[test]
+fn every_log_line_has_a_row_with_its_fields() {
+    let reference = section(&reference(), "What can be observed");
+    let config = Config::from_json(minimal().to_string().as_bytes(), None).unwrap();
+    let (region, _) = config.regions.iter().next().unwrap();
+    let problems = Config::from_json(b"{}", None).unwrap_err();
+    for event in [
+        Event::Configured { regions: 1, local_region: None, hash: 1 },
+        Event::Rejected(problems),
+        Event::LocalityUnmatched("mars".into()),
+        Event::HealthChanged { region, from: Health::Unknown, to: Health::Up, cause: "success" },
+        Event::HealthChanged { region, from: Health::Up, to: Health::Down, cause: "timeout" },
+        Event::NoCluster { region },
+        Event::LeasesTaken { regions: 1 },
+        Event::TableUnreadable { bytes: 1 },
+    ] {
+        for line in event.lines(Some(&config.regions)) {
+            let fields: String = line.fields.iter().map(|(name, _)| format!(" {name}=…")).collect();
+            let words = if line.message.is_empty() { "" } else { " …" };
+            let row = format!("| `greatcircle event={}{fields}{words}` | ", line.event);
+            let row = reference.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
+            assert!(row.contains(&format!("{:?}", line.level).to_lowercase()), "{row}");
+        }
     }
 }
 

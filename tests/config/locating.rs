@@ -3,7 +3,7 @@
 use crate::valid::{DAY, MS, SECOND, coordinates, of, pair, parse, texts, two_regions, with};
 use greatcircle::call::Request;
 use greatcircle::client::headers::{GeoHeaders, Position};
-use greatcircle::client::lookup::answer::{PlacePointers, Pointers};
+use greatcircle::client::lookup::answer::{CoordinatePointers, Pointers};
 use greatcircle::client::lookup::{Cache, Settings};
 use greatcircle::client::networks::Site;
 use greatcircle::client::presets::Preset;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Where the configuration says that this address is.
 pub(crate) fn site(config: &Config, address: &str) -> Option<(Coordinates, Option<String>)> {
-    let Site { place: coordinates, country } = config.client.networks.find(address.parse().unwrap())?;
+    let Site { coordinates, country } = config.client.networks.find(address.parse().unwrap())?;
     Some((coordinates, country.map(|country| country.to_string())))
 }
 
@@ -164,11 +164,11 @@ fn every_field_of_a_lookup_has_its_effect() {
         path: "/{ip}/json?token=s3cret".into(),
         headers: texts(&[("x-caller", "greatcircle"), ("authorization", "Bearer s3cret")]),
     };
-    let place = PlacePointers::One("/geo/loc".into());
+    let coordinates = CoordinatePointers::One("/geo/loc".into());
     let expected = Settings {
         request,
         timeout: 150 * MS,
-        pointers: Pointers { place, country: "/geo/country".into(), address: "/query".into() },
+        pointers: Pointers { coordinates, country: "/geo/country".into(), address: "/query".into() },
         cache: Cache { entries: 50_000, ttl: DAY / 2, negative_ttl: 60 * SECOND, prefix_v4: 22, prefix_v6: 44 },
     };
     assert_eq!(of("full").client.lookup, Some(expected));
@@ -183,11 +183,11 @@ fn a_lookup_service_is_asked_like_ipinfo_unless_told_otherwise() {
         path: "/{ip}/json".into(),
         headers: Vec::new(),
     };
-    let place = PlacePointers::One("/loc".into());
+    let coordinates = CoordinatePointers::One("/loc".into());
     let ipinfo = Settings {
         request,
         timeout: 200 * MS,
-        pointers: Pointers { place, country: "/country".into(), address: "/ip".into() },
+        pointers: Pointers { coordinates, country: "/country".into(), address: "/ip".into() },
         cache: Cache { entries: 10_000, ttl: DAY, negative_ttl: 300 * SECOND, prefix_v4: 24, prefix_v6: 48 },
     };
     assert_eq!(lookup(json!({})), ipinfo);
@@ -196,18 +196,18 @@ fn a_lookup_service_is_asked_like_ipinfo_unless_told_otherwise() {
 
 #[test]
 fn where_an_answer_holds_the_place() {
-    let two = |latitude: &str, longitude: &str| PlacePointers::Pair {
+    let two = |latitude: &str, longitude: &str| CoordinatePointers::Pair {
         latitude: latitude.into(),
         longitude: longitude.into(),
     };
     for (further, expected) in [
-        (json!({"location": "/a/0/b"}), PlacePointers::One("/a/0/b".into())),
-        (json!({"location": "/~01~10"}), PlacePointers::One("/~01~10".into())),
-        (json!({"location": "/"}), PlacePointers::One("/".into())),
+        (json!({"location": "/a/0/b"}), CoordinatePointers::One("/a/0/b".into())),
+        (json!({"location": "/~01~10"}), CoordinatePointers::One("/~01~10".into())),
+        (json!({"location": "/"}), CoordinatePointers::One("/".into())),
         (json!({"latitude": "/lat", "longitude": "/lon"}), two("/lat", "/lon")),
         (json!({"latitude": "/position/0", "longitude": "/position/1"}), two("/position/0", "/position/1")),
     ] {
-        assert_eq!(lookup(further.clone()).pointers.place, expected, "{further}");
+        assert_eq!(lookup(further.clone()).pointers.coordinates, expected, "{further}");
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a lookup service answers, and what that means.
 //!
 //! The bytes come from somebody else's server: whatever they hold, the result is an [`Answer`] or the name of what is wrong.
-//! This module must never know who waits for it.
 
 use super::Prefix;
 use crate::call::{Failure, Reply};
 use crate::client::country::Country;
 use crate::geo::{self, Coordinates, Invalid};
+use serde::Serialize;
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -14,10 +14,10 @@ use std::net::IpAddr;
 pub const BODY_LIMIT: usize = 16 * 1024;
 
 /// Where in a JSON answer things stand (JSON pointers, RFC 6901).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pointers {
     /// The coordinates.
-    pub place: PlacePointers,
+    pub coordinates: CoordinatePointers,
     /// The country's code.
     pub country: String,
     /// The address that the answer is about.
@@ -25,8 +25,8 @@ pub struct Pointers {
 }
 
 /// Where the coordinates stand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum PlacePointers {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum CoordinatePointers {
     /// `"lat,lon"` in one text.
     One(String),
     /// Two numbers, or texts that hold one.
@@ -42,7 +42,7 @@ pub enum PlacePointers {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answer {
     /// Where they are.
-    pub place: Option<Coordinates>,
+    pub coordinates: Option<Coordinates>,
     /// In which country.
     pub country: Option<Country>,
 }
@@ -106,25 +106,25 @@ pub fn parse(body: &[u8], asked: Prefix, pointers: &Pointers) -> Result<Answer, 
             return Err(Outcome::OtherAddress);
         }
     }
-    let place = match &pointers.place {
-        PlacePointers::One(pointer) => match at(pointer) {
+    let coordinates = match &pointers.coordinates {
+        CoordinatePointers::One(pointer) => match at(pointer) {
             Some(pair) => known(Coordinates::parse_pair(pair.as_str().unwrap_or_default().as_bytes()))?,
             None => None,
         },
-        PlacePointers::Pair { latitude, longitude } => match (at(latitude), at(longitude)) {
+        CoordinatePointers::Pair { latitude, longitude } => match (at(latitude), at(longitude)) {
             (Some(latitude), Some(longitude)) => known(Coordinates::new(degrees(latitude)?, degrees(longitude)?))?,
             (None, None) => None,
             _ => return Err(Outcome::Malformed),
         },
     };
     let country = at(&pointers.country).and_then(Value::as_str).and_then(|code| Country::parse(code.as_bytes()));
-    Ok(Answer { place, country })
+    Ok(Answer { coordinates, country })
 }
 
 /// 0,0 is how services write that they do not know; everything else that is no place is a mistake.
-fn known(place: Result<Coordinates, Invalid>) -> Result<Option<Coordinates>, Outcome> {
-    match place {
-        Ok(place) => Ok(Some(place)),
+fn known(coordinates: Result<Coordinates, Invalid>) -> Result<Option<Coordinates>, Outcome> {
+    match coordinates {
+        Ok(coordinates) => Ok(Some(coordinates)),
         Err(Invalid::NullIsland) => Ok(None),
         Err(_) => Err(Outcome::Malformed),
     }
@@ -156,6 +156,11 @@ impl Outcome {
         Self::Failed(Failure::NoCluster),
     ];
 
+    /// The position in [`Outcome::ALL`].
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
+    }
+
     /// The name used in metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -181,19 +186,23 @@ mod tests {
     }
 
     fn ipinfo() -> Pointers {
-        Pointers { place: PlacePointers::One("/loc".into()), country: "/country".into(), address: "/ip".into() }
+        Pointers {
+            coordinates: CoordinatePointers::One("/loc".into()),
+            country: "/country".into(),
+            address: "/ip".into(),
+        }
     }
 
     fn ip_api() -> Pointers {
-        let place = PlacePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() };
-        Pointers { place, country: "/countryCode".into(), address: "/query".into() }
+        let coordinates = CoordinatePointers::Pair { latitude: "/lat".into(), longitude: "/lon".into() };
+        Pointers { coordinates, country: "/countryCode".into(), address: "/query".into() }
     }
 
     type Read = (Option<(f64, f64)>, Option<Country>);
 
     fn parsed(body: &str, pointers: &Pointers) -> Result<Read, Outcome> {
-        let degrees = |place: Coordinates| (place.latitude(), place.longitude());
-        parse(body.as_bytes(), asked(), pointers).map(|answer| (answer.place.map(degrees), answer.country))
+        let degrees = |coordinates: Coordinates| (coordinates.latitude(), coordinates.longitude());
+        parse(body.as_bytes(), asked(), pointers).map(|answer| (answer.coordinates.map(degrees), answer.country))
     }
 
     #[test]
@@ -257,7 +266,7 @@ mod tests {
         ] {
             let (read, answer) = read(&Reply::Answered { status, body }, asked(), &ipinfo());
             assert_eq!(read, outcome, "{status:?}");
-            assert_eq!(answer.place.is_some(), outcome == Outcome::Found, "{status:?}");
+            assert_eq!(answer.coordinates.is_some(), outcome == Outcome::Found, "{status:?}");
         }
     }
 }

@@ -1,23 +1,21 @@
-//! Answers kept for all workers: a fixed number of buckets, each of them one value in shared data.
+//! Answers kept for all workers: a set-associative cache, each set of which is one value in shared data.
 //!
-//! Values in shared data can be replaced but never removed. So the number of buckets is fixed, an answer always belongs to
-//! the same one, and a full bucket lets go of the answer that would expire first: memory is bounded whatever clients do. Answers
-//! of several configurations live side by side, told apart by a fingerprint of the service.
-//!
-//! This module must never know how shared data is read and written.
+//! Values in shared data can be replaced but never removed. So the number of sets is fixed, an answer always belongs to the
+//! same one, and a full set evicts the answer that would expire first: memory is bounded whatever clients do. Answers of several
+//! configurations live side by side, told apart by a fingerprint of the service.
 
 use super::answer::{Answer, Outcome};
 use super::{Prefix, Settings};
 use crate::client::country::Country;
 use crate::geo::Coordinates;
+use crate::stable_hash::stable_hash;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How many answers a bucket holds. Reading one costs in proportion; with fewer, some would be full while others are empty.
-pub const SLOTS: u32 = 16;
+/// How many answers a set holds. Reading one costs in proportion; with fewer, some would be full while others are empty.
+pub const WAYS: u32 = 16;
 
 /// How long a lookup that nobody answered is remembered: long enough for a client not to wait with each of its requests, short
 /// enough for its place to be known soon after the service is back.
@@ -26,7 +24,7 @@ const FAILURE_TTL: Duration = Duration::from_secs(10);
 /// How answers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// How many at most, rounded up to whole buckets; 0: none.
+    /// How many at most, rounded up to whole sets; 0: none.
     pub entries: u32,
     /// How long a place is believed.
     pub ttl: Duration,
@@ -39,7 +37,7 @@ pub struct Cache {
 }
 
 /// What an answer is kept under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     service: u32,
     prefix: Prefix,
@@ -47,7 +45,7 @@ pub struct Key {
 
 /// The answers that share one value in shared data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bucket(Vec<Entry>);
+pub struct Set(Vec<Entry>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
@@ -63,10 +61,10 @@ impl Cache {
         Prefix::of(address, self.prefix_v4, self.prefix_v6)
     }
 
-    /// The number of the bucket that this key belongs to; `None` if nothing is kept.
-    pub fn bucket_of(&self, key: Key) -> Option<u32> {
-        let buckets = u64::from(self.entries.div_ceil(SLOTS));
-        hash(&key).checked_rem(buckets).and_then(|bucket| u32::try_from(bucket).ok())
+    /// The number of the set that this key belongs to; `None` if nothing is kept.
+    pub fn set_of(&self, key: Key) -> Option<u32> {
+        let sets = u64::from(self.entries.div_ceil(WAYS));
+        stable_hash(&key).checked_rem(sets).and_then(|set| u32::try_from(set).ok())
     }
 
     /// How long the answer of a lookup that ended like this is kept.
@@ -92,17 +90,17 @@ impl Settings {
     /// Names everything that gives an answer its meaning: the answers of another service, or to another question, are not ours.
     pub fn fingerprint(&self) -> u32 {
         let Self { request, pointers, cache, timeout: _ } = self;
-        hash(&(request, pointers, cache.prefix_v4, cache.prefix_v6)) as u32
+        stable_hash(&(request, pointers, cache.prefix_v4, cache.prefix_v6)) as u32
     }
 }
 
-impl Bucket {
-    /// Reads what [`Bucket::to_bytes`] wrote; of anything else there is nothing to be had.
+impl Set {
+    /// Reads what [`Set::to_bytes`] wrote; of anything else there is nothing to be had.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         postcard::from_bytes(bytes).unwrap_or_default()
     }
 
-    /// The bucket as bytes.
+    /// The set as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         postcard::to_allocvec(self).unwrap_or_default()
     }
@@ -114,10 +112,10 @@ impl Bucket {
 
     /// Keeps an answer for this long, in place of an older one, or of the one that would expire first.
     pub fn keep(&mut self, key: Key, answer: Answer, now: Timestamp, lifetime: Duration) {
-        let Answer { place, country } = answer;
-        let degrees = place.map(|place| (place.latitude(), place.longitude()));
+        let Answer { coordinates, country } = answer;
+        let degrees = coordinates.map(|it| (it.latitude(), it.longitude()));
         self.0.retain(|entry| entry.key != key && now < entry.expires);
-        while self.0.len() >= SLOTS as usize {
+        while self.0.len() >= WAYS as usize {
             let soonest = self.0.iter().enumerate().min_by_key(|(_, entry)| entry.expires).map(|(index, _)| index);
             self.0.swap_remove(soonest.unwrap_or_default());
         }
@@ -128,23 +126,15 @@ impl Bucket {
 impl Entry {
     fn answer(&self) -> Answer {
         Answer {
-            place: self.degrees.and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude).ok()),
+            coordinates: self.degrees.and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude).ok()),
             country: self.country.and_then(|code| Country::parse(&code)),
         }
     }
 }
 
-/// Fixed keys, so that every worker computes the same. Should a later Rust change the algorithm, a module upgrade forgets what
-/// was known.
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::answer::{PlacePointers, Pointers};
+    use super::super::answer::{CoordinatePointers, Pointers};
     use super::*;
     use crate::call::Request;
 
@@ -162,11 +152,11 @@ mod tests {
     }
 
     fn at(seconds: u64) -> Timestamp {
-        Timestamp::after_epoch(Duration::from_secs(1_000_000 + seconds))
+        Timestamp::after_origin(Duration::from_secs(1_000_000 + seconds))
     }
 
     fn geneva() -> Answer {
-        Answer { place: Coordinates::new(46.2, 6.14).ok(), country: Country::parse(b"CH") }
+        Answer { coordinates: Coordinates::new(46.2, 6.14).ok(), country: Country::parse(b"CH") }
     }
 
     #[test]
@@ -175,7 +165,8 @@ mod tests {
         let headers = Vec::new();
         let request =
             Request { cluster: text("a"), authority: text("b"), method: text("GET"), path: text("/{ip}"), headers };
-        let pointers = Pointers { place: PlacePointers::One(text("/loc")), country: text("/c"), address: text("/ip") };
+        let pointers =
+            Pointers { coordinates: CoordinatePointers::One(text("/loc")), country: text("/c"), address: text("/ip") };
         let settings =
             Settings { request: request.clone(), timeout: CACHE.ttl, pointers: pointers.clone(), cache: CACHE };
         for (what, ours, other) in [
@@ -214,10 +205,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_until_it_expires() {
-        let mut bucket = Bucket::default();
-        bucket.keep(key(1), geneva(), at(0), CACHE.ttl);
-        bucket.keep(key(2), Answer::default(), at(0), CACHE.negative_ttl);
-        let bucket = Bucket::from_bytes(&bucket.to_bytes());
+        let mut set = Set::default();
+        set.keep(key(1), geneva(), at(0), CACHE.ttl);
+        set.keep(key(2), Answer::default(), at(0), CACHE.negative_ttl);
+        let set = Set::from_bytes(&set.to_bytes());
         for (key, seconds, expected) in [
             (key(1), 0, Some(geneva())),
             (key(1), 3599, Some(geneva())),
@@ -227,48 +218,48 @@ mod tests {
             (key(3), 0, None),
             (Key { service: 8, ..key(1) }, 0, None),
         ] {
-            assert_eq!(bucket.find(key, at(seconds)), expected, "{key:?} after {seconds} s");
+            assert_eq!(set.find(key, at(seconds)), expected, "{key:?} after {seconds} s");
         }
     }
 
     #[test]
     fn a_newer_answer_replaces_the_older_one() {
-        let mut bucket = Bucket::default();
-        bucket.keep(key(1), Answer::default(), at(0), CACHE.ttl);
-        bucket.keep(key(1), geneva(), at(1), CACHE.ttl);
-        assert_eq!((bucket.find(key(1), at(1)), bucket.0.len()), (Some(geneva()), 1));
+        let mut set = Set::default();
+        set.keep(key(1), Answer::default(), at(0), CACHE.ttl);
+        set.keep(key(1), geneva(), at(1), CACHE.ttl);
+        assert_eq!((set.find(key(1), at(1)), set.0.len()), (Some(geneva()), 1));
     }
 
     #[test]
-    fn a_full_bucket_lets_go_of_what_would_expire_first() {
-        let mut bucket = Bucket::default();
-        for number in 0..SLOTS {
+    fn a_full_set_evicts_what_would_expire_first() {
+        let mut set = Set::default();
+        for number in 0..WAYS {
             let lifetime = Duration::from_secs(if number == 5 { 10 } else { 100 });
-            bucket.keep(key(number), geneva(), at(0), lifetime);
+            set.keep(key(number), geneva(), at(0), lifetime);
         }
-        bucket.keep(key(100), geneva(), at(1), CACHE.ttl);
-        assert_eq!(bucket.0.len(), SLOTS as usize);
-        assert_eq!(bucket.find(key(5), at(1)), None);
-        assert_eq!((bucket.find(key(4), at(1)), bucket.find(key(100), at(1))), (Some(geneva()), Some(geneva())));
-        bucket.keep(key(101), geneva(), at(200), CACHE.ttl);
-        assert_eq!(bucket.0.len(), 2, "what has expired goes first");
+        set.keep(key(100), geneva(), at(1), CACHE.ttl);
+        assert_eq!(set.0.len(), WAYS as usize);
+        assert_eq!(set.find(key(5), at(1)), None);
+        assert_eq!((set.find(key(4), at(1)), set.find(key(100), at(1))), (Some(geneva()), Some(geneva())));
+        set.keep(key(101), geneva(), at(200), CACHE.ttl);
+        assert_eq!(set.0.len(), 2, "what has expired goes first");
     }
 
     #[test]
     fn other_peoples_bytes_hold_no_answers() {
         for bytes in [&b""[..], b"\xff\xff\xff\xff\xff", b"greetings", &[0; 1000]] {
-            assert_eq!(Bucket::from_bytes(bytes), Bucket::default());
+            assert_eq!(Set::from_bytes(bytes), Set::default());
         }
     }
 
     #[test]
-    fn keys_are_spread_over_all_buckets() {
+    fn keys_are_spread_over_all_sets() {
         let mut filled = vec![0; 63]; // 1000 entries, rounded up
         for number in 0..10_000 {
-            filled[CACHE.bucket_of(key(number)).unwrap() as usize] += 1;
+            filled[CACHE.set_of(key(number)).unwrap() as usize] += 1;
         }
         assert!(filled.iter().all(|count| (100..230).contains(count)), "{filled:?}");
-        assert_eq!(Cache { entries: 0, ..CACHE }.bucket_of(key(1)), None);
+        assert_eq!(Cache { entries: 0, ..CACHE }.set_of(key(1)), None);
     }
 
     #[test]

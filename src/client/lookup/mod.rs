@@ -2,17 +2,15 @@
 //!
 //! What is asked about is never a whole address but the prefix that it shares with its neighbours ([`Prefix`]): answers are
 //! kept by prefix, and the service does not learn who came. [`answer`] is what comes back; [`cache`] keeps it for all
-//! workers; [`desk`] is one worker's waiting room; [`circuit`] keeps a service that fails from costing requests anything.
-//!
-//! This module must never know how a call travels, or where the answers' bytes are kept.
+//! workers; [`in_flight`] is what one worker waits for; [`circuit`] keeps a service that fails from costing requests anything.
 
 pub mod answer;
 pub mod cache;
 pub mod circuit;
-pub mod desk;
+pub mod in_flight;
 
 pub use answer::{Answer, Outcome};
-pub use cache::{Bucket, Cache, Key};
+pub use cache::{Cache, Key, Set};
 
 use super::source;
 use crate::call::Request;
@@ -35,7 +33,7 @@ pub struct Settings {
 }
 
 /// Addresses that are taken to be in one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prefix(IpAddr);
 
 impl Prefix {

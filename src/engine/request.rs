@@ -1,0 +1,183 @@
+//! A request's way through: locate its client, decide, say what to change in it.
+
+use super::event::Ignored;
+use super::lookups::Asked;
+use super::{Effects, Engine, Event, Stream};
+use crate::availability::Availability;
+use crate::client::lookup::Answer;
+use crate::client::{Headers, Location, Reading};
+use crate::config::{Config, Output};
+use crate::prober::Plan;
+use crate::record::Record;
+use crate::region::{Region, RegionId};
+use crate::shared::Shared;
+use crate::steering::{Decision, Query, Route, steer};
+use crate::time::Timestamp;
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict<'a> {
+    /// It goes on with these edits.
+    Continue(Edits<'a>),
+    /// It waits, with these edits made, until an [`Effect::Resume`](super::Effect::Resume) names it.
+    Wait(Edits<'a>),
+    /// It is answered at once.
+    Respond(Response, Edits<'a>),
+}
+
+/// What to change in a request. Names of headers are lower-case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edits<'a> {
+    /// Request headers to remove, however often they came …
+    pub remove: Vec<&'a str>,
+    /// … and then those to set, whatever they were.
+    pub set: Vec<(&'a str, Cow<'a, str>)>,
+    /// What the access log can show.
+    pub filter_state: Vec<(&'static str, Cow<'a, str>)>,
+    /// The region that was chosen: what [`Engine::response_header`] wants to know.
+    pub region: Option<RegionId>,
+}
+
+/// An answer of the gateway's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// When to try again.
+    pub retry_after: Duration,
+    /// The body.
+    pub body: &'static str,
+}
+
+/// A request that waits for a lookup, or waits no more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waiting {
+    /// The request.
+    pub stream: Stream,
+    location: Location,
+}
+
+impl Engine {
+    /// Whether [`Engine::request`] wants to know the source of the connection, which costs a host call.
+    pub fn asks_for_source(&self) -> bool {
+        self.config.client.asks_for_source()
+    }
+
+    /// Judges a request by its headers. `now` is asked only where a lookup might be needed.
+    pub fn request(
+        &mut self,
+        stream: Stream,
+        headers: &Headers,
+        source: Option<SocketAddr>,
+        now: impl FnOnce() -> Timestamp,
+        shared: &dyn Shared,
+    ) -> Verdict<'_> {
+        let Self { config, lookups, effects, succession, .. } = self;
+        succession.used();
+        let Reading { location, ask, untrusted, malformed } = config.client.read(headers, source);
+        if !untrusted.is_empty() {
+            effects.tell(Event::GeoHeadersIgnored(Ignored::Untrusted));
+        }
+        if malformed {
+            effects.tell(Event::GeoHeadersIgnored(Ignored::Invalid));
+        }
+        let asked = match lookups.as_mut().zip(ask) {
+            Some((lookups, prefix)) => lookups.ask(prefix, Waiting { stream, location }, now(), shared, effects),
+            None => Asked::Nobody,
+        };
+        let location = match asked {
+            Asked::Known(answer) => location.improved_by(answer),
+            Asked::Nobody => location,
+            Asked::Wait => return Verdict::Wait(withheld(&config.output, untrusted)),
+        };
+        decide(config, &self.plan, self.probing.availability(), &location, untrusted, effects)
+    }
+
+    /// Judges a request that has waited.
+    pub fn resume(&mut self, waiting: &Waiting) -> Verdict<'_> {
+        let availability = self.probing.availability();
+        decide(&self.config, &self.plan, availability, &waiting.location, Vec::new(), &mut self.effects)
+    }
+
+    /// A request that was told to wait is gone.
+    pub fn abandon(&mut self, stream: Stream) {
+        if let Some(lookups) = &mut self.lookups {
+            lookups.abandon(stream);
+        }
+    }
+
+    /// The header with the region's name for the client, if there is to be one.
+    pub fn response_header(&self, region: RegionId) -> Option<(&str, &str)> {
+        let header = self.config.output.response_header.as_deref()?;
+        Some((header, self.regions().get(region)?.name()))
+    }
+}
+
+impl Response {
+    /// The value of the header `retry-after`: whole seconds, rounded up.
+    pub fn retry_after_seconds(&self) -> u64 {
+        self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0)
+    }
+}
+
+impl Waiting {
+    /// The request of this client, after a lookup has told this.
+    pub(super) fn told(self, answer: Answer) -> Self {
+        Self { location: self.location.improved_by(answer), ..self }
+    }
+}
+
+fn decide<'a>(
+    config: &'a Config,
+    plan: &Plan,
+    availability: &Availability,
+    location: &Location,
+    remove: Vec<&'a str>,
+    effects: &mut Effects,
+) -> Verdict<'a> {
+    let decision = steer(&Query::from(location), &config.regions, &config.policy, availability, &mut ());
+    effects.tell(Event::Decided(decision));
+    let named = |route: &Route| config.regions.get(route.region).map(Region::name);
+    match decision {
+        Decision::Route(route) => match named(&route) {
+            Some(region) => Verdict::Continue(routed(&config.output, region, &route, location, remove)),
+            None => Verdict::Continue(withheld(&config.output, remove)), // not a region of this list, which steering never says
+        },
+        Decision::Reject => {
+            let filter_state = vec![("greatcircle.reason", decision.reason().into())];
+            let edits = Edits { filter_state, ..withheld(&config.output, remove) };
+            let body = "no region is available\n";
+            Verdict::Respond(Response { status: 503, retry_after: plan.shortest_recovery(), body }, edits)
+        }
+    }
+}
+
+/// Writes the decision where routes, the region and the access log look for it.
+fn routed<'a>(
+    output: &'a Output,
+    region: &'a str,
+    route: &Route,
+    location: &Location,
+    remove: Vec<&'a str>,
+) -> Edits<'a> {
+    let mut set = vec![(output.region_header.as_str(), region.into())];
+    if let Some(header) = &output.decision_header {
+        set.push((header, Record { route, region, location }.to_string().into()));
+    }
+    let reason = Decision::Route(*route).reason();
+    let mut filter_state = vec![("greatcircle.region", region.into()), ("greatcircle.reason", reason.into())];
+    if let Some(km) = route.distance {
+        filter_state.push(("greatcircle.km", km.to_string().into()));
+    }
+    Edits { remove, set, filter_state, region: Some(route.region) }
+}
+
+/// Nobody has decided: what a client has sent under the names of our own headers must not pass for a decision.
+fn withheld<'a>(output: &'a Output, mut remove: Vec<&'a str>) -> Edits<'a> {
+    remove.push(&output.region_header);
+    remove.extend(output.decision_header.as_deref());
+    Edits { remove, ..Edits::default() }
+}

@@ -1,0 +1,201 @@
+//! One engine, and everything that it wants done.
+//!
+//! Two things are the SDK's: it hands an answer to the context that sent the call, so that calls on behalf of a request, which may
+//! be gone by then, wait for a tick of the root context, ordered at once. And a request that waits is resumed from there.
+
+use super::metrics::Metrics;
+use super::{clock, host};
+use crate::call::Reply;
+use crate::config::Config;
+use crate::engine::{Call, Edits, Effect, Engine, Token, Verdict, Waiting};
+use crate::region::RegionId;
+use proxy_wasm::types::Action;
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// As soon as the host can.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// One worker's engine for one configuration.
+pub(super) struct Worker {
+    root: u32,
+    config: Rc<Config>,
+    engine: RefCell<Engine>,
+    metrics: Metrics,
+    unsent: RefCell<Vec<Call>>,
+    waiting: RefCell<BTreeMap<u32, Rc<Chosen>>>,
+    tick_period: Cell<Duration>,
+}
+
+/// The region that was chosen for a request, once there is one.
+pub(super) type Chosen = Cell<Option<RegionId>>;
+
+impl Worker {
+    /// The worker with this root context.
+    pub(super) fn new(root: u32, engine: Engine, metrics: Metrics) -> Self {
+        let worker = Self {
+            root,
+            config: Rc::clone(engine.config()),
+            engine: RefCell::new(engine),
+            metrics,
+            unsent: RefCell::default(),
+            waiting: RefCell::default(),
+            tick_period: Cell::default(),
+        };
+        worker.run_effects();
+        worker.order_tick();
+        worker
+    }
+
+    /// Judges a request by its headers. Called in its own context.
+    pub(super) fn request(&self, stream: u32, chosen: &Rc<Chosen>) -> Action {
+        let Some(mut engine) = self.engine() else { return Action::Continue };
+        let headers = host::request_headers();
+        let source = engine.asks_for_source().then(host::source).flatten();
+        let verdict = engine.request(stream, &headers, source, clock::now, &host::SharedData);
+        if let (Verdict::Wait(_), Ok(mut waiting)) = (&verdict, self.waiting.try_borrow_mut()) {
+            waiting.insert(stream, Rc::clone(chosen));
+        }
+        let action = apply(&verdict, chosen);
+        drop(engine);
+        self.run_effects();
+        self.order_tick();
+        action
+    }
+
+    /// Writes the region's name where the client finds it. Called in the request's own context.
+    pub(super) fn response(&self, region: RegionId) {
+        let Some(engine) = self.engine() else { return };
+        if let Some((header, value)) = engine.response_header(region) {
+            host::set_response_header(header, value);
+        }
+    }
+
+    /// A request is gone.
+    pub(super) fn gone(&self, stream: u32) {
+        let waited = self.waiting.try_borrow_mut().is_ok_and(|mut waiting| waiting.remove(&stream).is_some());
+        if let Some(mut engine) = self.engine().filter(|_| waited) {
+            engine.abandon(stream);
+        }
+    }
+
+    /// The root context ticks.
+    pub(super) fn tick(&self) {
+        if let Some(mut engine) = self.engine() {
+            engine.tick(clock::now(), &host::SharedData);
+        }
+        self.run_root_effects();
+    }
+
+    /// A call of the root context was answered.
+    pub(super) fn answered(&self, token: u32, header_count: usize) {
+        let token = Token::from(token);
+        if let Some(mut engine) = self.engine() {
+            let body_limit = engine.body_limit(token);
+            let answered = |reply: &Reply<'_>| engine.answered(token, reply, clock::now(), &host::SharedData);
+            host::read_reply(header_count, body_limit, answered);
+        }
+        self.run_root_effects();
+    }
+
+    /// The root context is gone. Envoy would go on with its ticks.
+    pub(super) fn close(&self) {
+        if let Some(mut engine) = self.engine() {
+            engine.close(clock::now(), &host::SharedData);
+        }
+        self.run_effects();
+        host::set_tick_period(Duration::ZERO);
+    }
+
+    /// `None` if it is in use, which no callback of Envoy's is while another one runs.
+    fn engine(&self) -> Option<RefMut<'_, Engine>> {
+        self.engine.try_borrow_mut().ok()
+    }
+
+    /// Does what can be done in any context, and leaves calls for the next tick.
+    fn run_effects(&self) {
+        while let Some(effect) = self.engine().and_then(|mut engine| engine.poll_effect()) {
+            match effect {
+                Effect::Tell(event) => self.metrics.tell(&event, Some(&self.config.regions)),
+                Effect::Send(call) => {
+                    if let Ok(mut unsent) = self.unsent.try_borrow_mut() {
+                        unsent.push(call);
+                    }
+                }
+                Effect::Resume(waiting) => self.resume(&waiting),
+            }
+        }
+    }
+
+    /// Does everything, in the root context.
+    fn run_root_effects(&self) {
+        loop {
+            self.run_effects();
+            let calls = self.unsent.try_borrow_mut().map(|mut unsent| std::mem::take(&mut *unsent)).unwrap_or_default();
+            if calls.is_empty() {
+                break;
+            }
+            calls.iter().for_each(|call| self.send(call));
+        }
+        self.order_tick();
+    }
+
+    fn send(&self, call: &Call) {
+        let sent = host::send(&call.request, call.timeout);
+        let Some(mut engine) = self.engine() else { return };
+        match sent {
+            Ok(token) => engine.sent(call, Token::from(token)),
+            Err(failure) => engine.not_sent(call, failure, clock::now(), &host::SharedData),
+        }
+    }
+
+    fn resume(&self, request: &Waiting) {
+        let chosen = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&request.stream));
+        let (Some(chosen), Some(mut engine)) = (chosen, self.engine()) else { return };
+        if host::act_for(request.stream) {
+            if host::can_be_edited() && apply(&engine.resume(request), &chosen) == Action::Continue {
+                host::resume_request();
+            }
+            host::act_for(self.root);
+        }
+    }
+
+    fn order_tick(&self) {
+        let unsent = self.unsent.try_borrow().is_ok_and(|unsent| !unsent.is_empty());
+        let wanted = match unsent {
+            true => AT_ONCE,
+            false => self.engine().map(|engine| engine.tick_period()).unwrap_or_default(),
+        };
+        if self.tick_period.replace(wanted) != wanted {
+            host::set_tick_period(wanted);
+        }
+    }
+}
+
+/// Does to the current request what the verdict says.
+fn apply(verdict: &Verdict<'_>, chosen: &Chosen) -> Action {
+    match verdict {
+        Verdict::Continue(edits) => {
+            edit(edits);
+            chosen.set(edits.region);
+            Action::Continue
+        }
+        Verdict::Wait(edits) => {
+            edit(edits);
+            Action::Pause
+        }
+        Verdict::Respond(response, edits) => {
+            edit(edits);
+            host::respond(response);
+            Action::Pause
+        }
+    }
+}
+
+fn edit(edits: &Edits<'_>) {
+    edits.remove.iter().for_each(|name| host::remove_request_header(name));
+    edits.set.iter().for_each(|(name, value)| host::set_request_header(name, value));
+    edits.filter_state.iter().for_each(|(name, value)| host::set_filter_state(name, value));
+}
