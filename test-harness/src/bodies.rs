@@ -1,16 +1,15 @@
-//! Bodies of answers, whole ones and one that breaks off.
-//!
-//! Must never know: who answers what.
+//! Bodies of answers: whole ones, one that breaks off, and one that is held back.
 
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Bytes, Frame};
 use std::io;
+use tokio::sync::watch::Receiver;
 
 /// A body that may break off.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
-/// What a [`half`] promises.
+/// What a [`half`] and a [`held`] body promise.
 pub(crate) const PROMISED: usize = 1000;
 
 /// All of this.
@@ -20,11 +19,23 @@ pub(crate) fn whole(content: impl Into<Bytes>) -> Body {
 
 /// Half of what was [`PROMISED`], then the end of the connection.
 pub(crate) fn half() -> Body {
-    let first = async { Ok(Frame::data(Bytes::from(vec![b'x'; PROMISED / 2]))) };
     let broken = async {
         // Having to wait makes hyper send what it has; otherwise not even the head would leave.
         tokio::task::yield_now().await;
         Err(io::Error::other("dropped in the middle of the body"))
     };
-    BoxBody::new(StreamBody::new(stream::once(first).chain(stream::once(broken))))
+    BoxBody::new(StreamBody::new(stream::once(async { Ok(half_of_it()) }).chain(stream::once(broken))))
+}
+
+/// Half of what was [`PROMISED`], and the other half when there is a word.
+pub(crate) fn held(mut word: Receiver<()>) -> Body {
+    let rest = async move {
+        let _ = word.changed().await;
+        Ok(half_of_it())
+    };
+    BoxBody::new(StreamBody::new(stream::once(async { Ok(half_of_it()) }).chain(stream::once(rest))))
+}
+
+fn half_of_it() -> Frame<Bytes> {
+    Frame::data(Bytes::from(vec![b'x'; PROMISED / 2]))
 }

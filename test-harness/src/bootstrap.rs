@@ -1,7 +1,6 @@
 //! Envoy's bootstrap for a world, made from `envoy/envoy.yaml`: what is tested is what people run.
 //!
-//! The file's first leaf cluster and first aggregate are the patterns for every region of a world. Must never know:
-//! processes and ports in use; it turns values into values.
+//! The file's first leaf cluster and first aggregate are the patterns for every region of a world.
 
 use crate::patch::merge;
 pub use crate::region_spec::RegionSpec;
@@ -146,6 +145,11 @@ impl Bootstrap {
         self
     }
 
+    /// How labels are taken out of the names of stats.
+    pub fn stats_config(&self) -> Value {
+        self.envoy["stats_config"].clone()
+    }
+
     /// The filter's configuration.
     pub fn filter(&self) -> &Value {
         &self.filter
@@ -198,21 +202,38 @@ impl Bootstrap {
     /// If the file has no filter.
     pub fn render(&self) -> Result<Value> {
         let mut envoy = self.envoy.clone();
-        configure(gateway(&mut envoy)?, &self.filter)?;
+        configure_plugin(http_filter(gateway(&mut envoy)?)?, FILTER, &self.filter)?;
         Ok(envoy)
     }
 
-    /// Another listener like the file's, called `name`, whose filter's configuration differs by `patch`.
+    /// Another plugin of the same module right behind the filter, called `name`, whose configuration differs by `patch`.
+    ///
+    /// # Errors
+    /// If the file has no filter.
+    pub fn with_filter_behind(mut self, name: &str, patch: &Value) -> Result<Self> {
+        let mut configuration = self.filter.clone();
+        merge(&mut configuration, patch);
+        let filters = http_filters(gateway(&mut self.envoy)?)?;
+        let place = filters.iter().position(|filter| filter["name"] == FILTER).context("no filter")?;
+        let mut behind = filters[place].clone();
+        behind["name"] = name.into();
+        configure_plugin(&mut behind, name, &configuration)?;
+        filters.insert(place + 1, behind);
+        Ok(self)
+    }
+
+    /// Another listener like the file's, called `name`, whose filter is called `plugin` and has a configuration that differs by
+    /// `patch`.
     ///
     /// # Errors
     /// If the file has no listener.
-    pub fn listener(&self, name: &str, patch: &Value) -> Result<Value> {
+    pub fn listener(&self, name: &str, plugin: &str, patch: &Value) -> Result<Value> {
         let mut listener = gateway(&mut self.envoy.clone())?.clone();
         listener["name"] = name.into();
         at(&mut listener, HTTP_CONNECTION_MANAGER)?["stat_prefix"] = name.into();
         let mut filter = self.filter.clone();
         merge(&mut filter, patch);
-        configure(&mut listener, &filter)?;
+        configure_plugin(http_filter(&mut listener)?, plugin, &filter)?;
         Ok(listener)
     }
 
@@ -229,8 +250,10 @@ impl Bootstrap {
     }
 }
 
-fn configure(listener: &mut Value, filter: &Value) -> Result<()> {
-    *at(http_filter(listener)?, &format!("{PLUGIN}/configuration/value"))? = filter.to_string().into();
+fn configure_plugin(filter: &mut Value, name: &str, configuration: &Value) -> Result<()> {
+    let plugin = at(filter, PLUGIN)?;
+    plugin["name"] = name.into();
+    plugin["configuration"]["value"] = configuration.to_string().into();
     Ok(())
 }
 

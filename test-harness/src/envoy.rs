@@ -1,15 +1,16 @@
 //! The gateway's process: a real Envoy with files of its own and ports that the system chose.
 //!
-//! Must never know: regions, or what the filter does. It starts Envoy, waits until it is ready, asks its admin interface,
-//! and ends it.
+//! Starts Envoy, waits until it is ready, asks its admin interface, and ends it.
 
 use crate::bootstrap::repository;
 use crate::eventually::{LIMIT, eventually, within};
 use crate::memory::{self, Memory};
+use crate::metrics::Metrics;
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::blocking::Client;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,23 @@ use std::time::Duration;
 
 /// How long a graceful end may take before it becomes a hard one.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How Envoy is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// How many workers it has.
+    pub workers: u32,
+    /// How long the connections of a listener that was replaced or removed may last.
+    pub drain: Duration,
+    /// What is added to its environment.
+    pub environment: Vec<(String, OsString)>,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self { workers: 2, drain: Duration::from_secs(1), environment: Vec::new() }
+    }
+}
 
 /// A running Envoy. Its process ends with this value.
 pub struct Envoy {
@@ -29,11 +47,11 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with this bootstrap and so many workers, with its files in `directory`, and waits until it is ready.
+    /// Starts Envoy with this bootstrap, with its files in `directory`, and waits until it is ready.
     ///
     /// # Errors
     /// If there is no Envoy binary, or Envoy refuses the bootstrap: the error then holds the end of its log.
-    pub fn start(bootstrap: &Value, workers: u32, directory: &Path) -> Result<Self> {
+    pub fn start(bootstrap: &Value, launch: &Launch, directory: &Path) -> Result<Self> {
         let binary = binary()?;
         let file = |name: &str| directory.join(name);
         let (log, access_log, address) = (file("envoy.log"), file("access.log"), file("admin-address"));
@@ -45,12 +63,14 @@ impl Envoy {
             .arg(file("envoy.json"))
             .arg("--admin-address-path")
             .arg(&address)
-            .args(["--concurrency", &workers.to_string()])
+            .args(["--concurrency", &launch.workers.to_string()])
             .args(["--log-level", "info", "--component-log-level", "wasm:info"])
             // Several Envoys at once, with no shared memory between them.
             .arg("--disable-hot-restart")
             // Tests read the access log, and a removed listener is to be gone soon.
-            .args(["--file-flush-interval-msec", "50", "--drain-time-s", "1", "--drain-strategy", "immediate"])
+            .args(["--file-flush-interval-msec", "50", "--drain-strategy", "immediate"])
+            .args(["--drain-time-s", &launch.drain.as_secs().to_string()])
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(&access_log)?)
             .stderr(File::create(&log)?)
@@ -90,11 +110,7 @@ impl Envoy {
         self.try_stats(prefix).unwrap_or_else(|error| panic!("{error:#}\n{}", self.log_tail(20)))
     }
 
-    /// [`Envoy::stats`] for an Envoy that may be gone.
-    ///
-    /// # Errors
-    /// If it does not answer.
-    pub fn try_stats(&self, prefix: &str) -> Result<BTreeMap<String, u64>> {
+    fn try_stats(&self, prefix: &str) -> Result<BTreeMap<String, u64>> {
         let all = self.try_admin("/stats")?;
         let pairs = all.lines().filter_map(|line| line.split_once(": "));
         let wanted = pairs.filter(|(name, _)| name.starts_with(prefix));
@@ -130,6 +146,20 @@ impl Envoy {
     #[track_caller]
     pub fn prometheus(&self) -> String {
         self.admin("/stats/prometheus")
+    }
+
+    /// [`Envoy::prometheus`], read.
+    #[track_caller]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.prometheus())
+    }
+
+    /// [`Envoy::metrics`] of an Envoy that may be gone.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn try_metrics(&self) -> Result<Metrics> {
+        Ok(Metrics::parse(&self.try_admin("/stats/prometheus")?))
     }
 
     /// The configuration in force, as Envoy tells it.

@@ -11,10 +11,13 @@
 //! - [`region`]: a region's process and its faults
 //! - [`lookup`]: a service that knows where addresses are, and its faults
 //! - [`envoy`]: the gateway's process: statistics, log, configuration
+//! - [`metrics`]: what Prometheus would scrape of it
 //! - [`memory`]: how much memory it has
+//! - [`idle`]: what it costs while nothing is asked of it
 //! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
 //! - [`istio`]: a gateway as Istio would configure it, made from the manifests in `istio/`
 //! - [`discovery`]: configuration that changes while Envoy runs
+//! - [`trapping`]: the module with a trap in it
 //! - [`mod@eventually`]: waiting for a condition
 
 pub mod addresses;
@@ -24,24 +27,31 @@ pub mod client;
 pub mod discovery;
 pub mod envoy;
 pub mod eventually;
+pub mod idle;
 pub mod istio;
 mod listening;
 pub mod load;
 pub mod lookup;
 pub mod memory;
+pub mod metrics;
 mod patch;
 pub mod places;
 pub mod plan;
+mod readings;
 pub mod region;
 mod region_spec;
+pub mod trapping;
+mod updates;
 pub mod world;
 
 pub use addresses::Addresses;
 pub use client::{Client, Response};
 pub use eventually::{eventually, eventually_equals};
+pub use idle::Idle;
 pub use load::{Load, Report};
 pub use lookup::LookupService;
 pub use memory::Memory;
+pub use metrics::Metrics;
 pub use places::Place;
 pub use region::{Fault, Region};
 pub use world::World;

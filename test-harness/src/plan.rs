@@ -1,18 +1,19 @@
 //! The plan of a world: what a test asks for, before anything runs.
-//!
-//! Must never know: what happens in the world once it runs.
 
 use crate::bootstrap::{Bootstrap, RegionSpec, repository};
-use crate::discovery::{Discovered, filter_resource};
-use crate::envoy::Envoy;
+use crate::discovery::{Discovered, filter_resource, listener_resource};
+use crate::envoy::{Envoy, Launch};
 use crate::lookup::LookupService;
 use crate::patch::overlay;
 use crate::places::Place;
 use crate::region::Region;
+use crate::trapping::trapping;
 use crate::world::{Dynamic, World};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The cluster of the lookup service.
 const LOOKUP: &str = "ipinfo";
@@ -23,13 +24,16 @@ pub struct Plan {
     regions: Vec<RegionSpec>,
     own_region: Option<String>,
     filter: Value,
-    workers: u32,
+    launch: Launch,
     ecds: bool,
+    lds: bool,
     clusters: Vec<Value>,
     filters_before: Vec<Value>,
+    filters_behind: Vec<(String, Value)>,
     trusted_hops: u32,
     lookup: bool,
     module: PathBuf,
+    traps: bool,
 }
 
 impl Plan {
@@ -39,13 +43,16 @@ impl Plan {
             regions,
             own_region: None,
             filter,
-            workers: 2,
+            launch: Launch::default(),
             ecds: false,
+            lds: false,
             clusters: Vec::new(),
             filters_before: Vec::new(),
+            filters_behind: Vec::new(),
             trusted_hops: 0,
             lookup: false,
             module: repository().join("dist/greatcircle.wasm"),
+            traps: false,
         }
     }
 
@@ -75,13 +82,31 @@ impl Plan {
 
     /// How many workers Envoy has; 2 if nothing is said.
     pub fn workers(mut self, workers: u32) -> Self {
-        self.workers = workers;
+        self.launch.workers = workers;
         self
     }
 
     /// Delivers the filter's configuration through a watched file, so that [`World::update_filter`] can change it.
     pub fn ecds(mut self) -> Self {
         self.ecds = true;
+        self
+    }
+
+    /// Delivers the gateway's listener through a watched file, so that [`World::apply_listener`] can replace it.
+    pub fn lds(mut self) -> Self {
+        self.lds = true;
+        self
+    }
+
+    /// How long the connections of a listener that was replaced or removed may last; a second if nothing is said.
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.launch.drain = limit;
+        self
+    }
+
+    /// Adds a variable to Envoy's environment.
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.launch.environment.push((name.into(), value.into()));
         self
     }
 
@@ -94,6 +119,13 @@ impl Plan {
     /// Puts more HTTP filters before the filter of this repository, in this order.
     pub fn filters_before(mut self, filters: Vec<Value>) -> Self {
         self.filters_before.extend(filters);
+        self
+    }
+
+    /// Puts another plugin of the same module, called `name`, right behind the filter of this repository. Its configuration differs by
+    /// `patch` from the filter's.
+    pub fn filter_behind(mut self, name: &str, patch: Value) -> Self {
+        self.filters_behind.push((name.into(), patch));
         self
     }
 
@@ -115,6 +147,12 @@ impl Plan {
     /// Loads this module instead of `dist/greatcircle.wasm`. A relative path counts from the root of the repository.
     pub fn module(mut self, module: impl Into<PathBuf>) -> Self {
         self.module = repository().join(module.into());
+        self
+    }
+
+    /// Loads the module with a trap in it: any request with a body traps the VM of its worker (see [`crate::trapping`]).
+    pub fn traps(mut self) -> Self {
+        self.traps = true;
         self
     }
 
@@ -144,7 +182,13 @@ impl Plan {
         self.clusters.extend(lookup.iter().map(|service| cluster_at(LOOKUP, service.port())));
         let own =
             self.own_region.or_else(|| Some(self.regions.first()?.name.clone())).context("a world needs a region")?;
-        let bootstrap = self
+        let directory = tempfile::tempdir()?;
+        if self.traps {
+            let trapping = trapping(&std::fs::read(&self.module)?)?;
+            self.module = directory.path().join("trapping.wasm");
+            std::fs::write(&self.module, trapping)?;
+        }
+        let mut bootstrap = self
             .bootstrap?
             .in_region(&own)
             .with_regions(&self.regions)?
@@ -154,8 +198,10 @@ impl Plan {
             .with_filter(&self.filter)
             .with_module(&self.module)?
             .on_free_ports()?;
+        for (name, patch) in &self.filters_behind {
+            bootstrap = bootstrap.with_filter_behind(name, patch)?;
+        }
 
-        let directory = tempfile::tempdir()?;
         let discovered = |file: &str| Discovered::in_file(directory.path().join(file));
         let (filters, listeners) = (discovered("filters.json"), discovered("listeners.json"));
         let mut rendered = bootstrap.render()?;
@@ -167,16 +213,20 @@ impl Plan {
             filters.publish(&[filter_resource(filter.clone())])?;
         }
         rendered["dynamic_resources"]["lds_config"] = listeners.source();
-        listeners.publish(&[])?;
+        let dynamic: Vec<_> = match (self.lds, rendered["static_resources"]["listeners"].as_array_mut()) {
+            (true, Some(all)) => all.drain(..).map(listener_resource).collect(),
+            _ => Vec::new(),
+        };
+        listeners.publish(&dynamic)?;
 
-        let envoy = Envoy::start(&rendered, self.workers, directory.path())?;
+        let envoy = Envoy::start(&rendered, &self.launch, directory.path())?;
         Ok(World {
             envoy,
             regions,
             lookup,
             filters,
             listeners,
-            dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: Vec::new() }.into(),
+            dynamic: Dynamic { configuration: bootstrap.filter().clone(), filter, listeners: dynamic }.into(),
             bootstrap,
             _directory: directory,
         })

@@ -12,22 +12,18 @@
 //! world.region("oceania").kill();
 //! eventually_equals("the region for Suva", Some("eu-west".into()), || world.client().from(SUVA).get("/").region);
 //! ```
-//!
-//! Must never know: which region should serve a client; that is what a test says.
 
-use crate::bootstrap::{Bootstrap, FILTER, GATEWAY};
+use crate::bootstrap::{Bootstrap, GATEWAY};
 use crate::client::Client;
-use crate::discovery::{Discovered, filter_resource, listener_resource};
+use crate::discovery::Discovered;
 use crate::envoy::Envoy;
 use crate::eventually::{LIMIT, eventually, within};
 use crate::load::Load;
 use crate::lookup::LookupService;
-use crate::patch::merge;
 use crate::places::Place;
 use crate::plan::Plan;
 use crate::region::Region;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -122,20 +118,6 @@ impl World {
         Load::on(self.address())
     }
 
-    /// The filter's metrics whose name starts with `prefix`, without it.
-    #[track_caller]
-    pub fn metrics(&self, prefix: &str) -> BTreeMap<String, u64> {
-        let prefix = format!("wasmcustom.{FILTER}.{prefix}");
-        let stats = self.envoy.stats(&prefix).into_iter();
-        stats.map(|(name, value)| (name[prefix.len()..].to_owned(), value)).collect()
-    }
-
-    /// The filter's metric of this name; `None` while it does not exist.
-    #[track_caller]
-    pub fn metric(&self, name: &str) -> Option<u64> {
-        self.metrics(name).remove("")
-    }
-
     /// Repeats a request until every worker has taken a connection, and returns all answers.
     #[track_caller]
     pub fn through_every_worker<T>(&self, request: impl FnMut() -> T) -> Vec<T> {
@@ -173,73 +155,8 @@ impl World {
     }
 
     #[track_caller]
-    fn address_of(&self, listener: &str) -> SocketAddr {
+    pub(crate) fn address_of(&self, listener: &str) -> SocketAddr {
         eventually(&format!("the listener {listener}"), || self.envoy.listener(listener))
-    }
-
-    /// The filter's configuration, as it was delivered last.
-    pub fn configuration(&self) -> Value {
-        self.lock().configuration.clone()
-    }
-
-    /// Merges `patch` into the filter's configuration and delivers it. Returns at once: see [`World::filter_updates`].
-    ///
-    /// # Panics
-    /// If the world was planned without [`Plan::ecds`].
-    #[track_caller]
-    pub fn update_filter(&self, patch: Value) {
-        let mut configuration = self.lock().configuration.clone();
-        merge(&mut configuration, &patch);
-        self.update_filter_text(&configuration.to_string());
-        self.lock().configuration = configuration;
-    }
-
-    /// Delivers this text as the filter's configuration, whatever it is.
-    ///
-    /// # Panics
-    /// If the world was planned without [`Plan::ecds`].
-    #[track_caller]
-    pub fn update_filter_text(&self, configuration: &str) {
-        let mut filter = self.lock().filter.clone().expect("a world planned with ecds()");
-        filter["typed_config"]["config"]["configuration"]["value"] = configuration.into();
-        self.filters.publish(&[filter_resource(filter)]).expect("the filter's file");
-    }
-
-    /// How many configurations of the filter Envoy has accepted and refused since it started.
-    #[track_caller]
-    pub fn filter_updates(&self) -> (u64, u64) {
-        let stats = self.envoy.stats("extension_config_discovery.http_filter.");
-        let sum = |what: &str| {
-            stats.iter().filter(|(name, _)| name.ends_with(&format!("{FILTER}.{what}"))).map(|(_, n)| n).sum()
-        };
-        (sum("config_reload"), sum("config_fail"))
-    }
-
-    /// Adds a listener whose filter's configuration differs by `patch` from the gateway's, as it was planned, and waits until
-    /// it listens.
-    #[track_caller]
-    pub fn add_listener(&self, name: &str, patch: Value) {
-        let listener = self.bootstrap.listener(name, &patch).expect("a listener like the gateway's");
-        let mut dynamic = self.lock();
-        dynamic.listeners.push(listener_resource(listener));
-        self.listeners.publish(&dynamic.listeners).expect("the listeners' file");
-        self.address_of(name);
-    }
-
-    /// Removes a listener of [`World::add_listener`] and waits until Envoy has let go of it.
-    #[track_caller]
-    pub fn remove_listener(&self, name: &str) {
-        let mut dynamic = self.lock();
-        dynamic.listeners.retain(|listener| listener["name"] != name);
-        self.listeners.publish(&dynamic.listeners).expect("the listeners' file");
-        eventually(&format!("the end of listener {name}"), || {
-            self.envoy.listener(name).is_none()
-                && self.envoy.stat("listener_manager.total_listeners_draining") == Some(0)
-        });
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Dynamic> {
-        self.dynamic.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

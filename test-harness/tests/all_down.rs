@@ -14,7 +14,7 @@ fn by_default_the_nearest_region_gets_it_in_spite_of_its_probes() {
         let nowhere = world.client().get("/").decision();
         assert_eq!(nowhere, "region=eu-west;reason=failOpen;rank=1;via=fallback");
         assert_eq!(world.client().from(SUVA).get("/").region.as_deref(), Some("oceania"));
-        assert!(world.metric("decisions.oceania.failOpen") >= Some(1));
+        assert!(world.decisions().get("oceania failOpen").copied() >= Some(1));
     }
 }
 
@@ -38,7 +38,7 @@ fn it_can_be_refused_with_a_hint_when_to_come_back() {
         world.through_every_worker(|| world.client().from(SUVA).get("/")).iter().all(refused)
     });
 
-    let (counted, before) = (world.metric("decisions.none.rejected"), seen(&world));
+    let (counted, before) = (world.decisions().get("none rejected").copied(), seen(&world));
     let responses = [world.client().from(SUVA).get("/refused"), world.client().post("/refused", b"a body")];
     for response in &responses {
         assert!(refused(response), "{response:?}");
@@ -46,7 +46,7 @@ fn it_can_be_refused_with_a_hint_when_to_come_back() {
         assert_eq!(response.header("retry-after"), Some("3"));
         assert_eq!(response.header("x-served-by-region"), None);
     }
-    assert_eq!(world.metric("decisions.none.rejected"), counted.map(|count| count + 2));
+    assert_eq!(world.decisions().get("none rejected").copied(), counted.map(|count| count + 2));
     assert_eq!(seen(&world), before, "no region sees a refused request");
     eventually_equals("two lines of the access log", 2, || {
         let log = world.envoy().access_log();
@@ -71,8 +71,8 @@ fn all_down(policy: Value) -> World {
         region.fails_probes_with(Fault::Status(500));
     }
     for region in world.regions() {
-        let health = format!("region.{}.health", region.name());
-        eventually_equals(&health, Some(0), || world.metric(&health));
+        let name = region.name();
+        eventually_equals(&format!("health of {name}"), Some(0), || world.health(name));
     }
     world
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_harness::bootstrap::{Bootstrap, GATEWAY, RegionSpec, repository};
-use test_harness::envoy::Envoy;
+use test_harness::envoy::{Envoy, Launch};
 use test_harness::{Client, LookupService, Region, eventually, places::*};
 
 /// Somebody on the internet, in Tokyo: that is what the lookup service says.
@@ -172,7 +172,7 @@ impl Gateway {
         let manager = listener.pointer_mut(CONNECTION_MANAGER).context("no connection manager")?;
         merge(manager, &chain["connection_manager"]);
         let directory = tempfile::tempdir()?;
-        let envoy = Envoy::start(&bootstrap, 2, directory.path())?;
+        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path())?;
         Ok(Self { envoy, lookup, _regions: regions, _directory: directory })
     }
 

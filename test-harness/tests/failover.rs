@@ -75,7 +75,7 @@ fn a_region_that_drops_answers_half_way_is_left_because_of_its_probes() {
     let broken = || world.client().from(SUVA).try_request("GET", "/", b"").unwrap_err().to_string();
     assert_eq!(broken(), "the response broke off");
     world.eventually_decides(SUVA, TO_TOKYO);
-    assert!(world.metric("probes.oceania.reset") >= Some(3));
+    assert!(world.probes("oceania").get("reset") >= Some(&3));
     oceania.recovers();
     world.eventually_decides(SUVA, TO_SYDNEY);
 }
@@ -105,10 +105,10 @@ fn a_region_comes_back_only_after_enough_successes_in_a_row() {
     let probes = oceania.probe_count();
     eventually("three rounds of it", || oceania.probe_count() >= probes + 15);
     assert_eq!(world.client().from(SUVA).get("/").decision(), TO_TOKYO);
-    assert_eq!(world.metric("transitions.oceania.up"), Some(1), "only the first result brought it up");
+    assert_eq!(world.transitions().get("oceania up").copied(), Some(1), "only the first result brought it up");
     oceania.recovers();
     world.eventually_decides(SUVA, TO_SYDNEY);
-    assert_eq!(world.metric("transitions.oceania.up"), Some(2));
+    assert_eq!(world.transitions().get("oceania up").copied(), Some(2));
 }
 
 /// Suva's order is Sydney, Tokyo, Dublin.

@@ -50,10 +50,10 @@ fn a_region_that_fails_every_second_probe_goes_down_on_every_worker_and_stays_do
 #[test]
 fn a_region_that_fails_one_probe_in_four_stays_up() {
     let world = three_regions().start();
-    eventually_equals("Sydney is up", Some(1), || world.metric("region.oceania.health"));
+    eventually_equals("Sydney is up", Some(1), || world.health("oceania"));
     let oceania = world.region("oceania");
     oceania.fails_probes_with(Fault::Flaps { up: 3, down: 1 });
-    eventually("four failed probes", || world.metric("probes.oceania.status") >= Some(4));
+    eventually("four failed probes", || world.probes("oceania").get("status") >= Some(&4));
     world.eventually_decides(SUVA, SUVA_TO_SYDNEY);
     assert_eq!(transitions(&world, "oceania"), (1, 0));
 }
@@ -85,7 +85,8 @@ fn three_regions() -> Plan {
 
 /// How often a region went up and down.
 fn transitions(world: &World, region: &str) -> (u64, u64) {
-    let count = |to: &str| world.metric(&format!("transitions.{region}.{to}")).unwrap_or(0);
+    let counted = world.sums("greatcircle_transitions_total", &[("region", region)], &["to"]);
+    let count = |to: &str| counted.get(to).copied().unwrap_or(0);
     (count("up"), count("down"))
 }
 

@@ -11,7 +11,7 @@ mod two_regions;
 use serde_json::json;
 use test_harness::istio::{Mesh, Module, mesh::Plan};
 use test_harness::{Region, eventually, eventually_equals, places::*};
-use two_regions::{GATEWAYS, LIES, NEAREST, base, mesh_config, region_of, settled, telling, two_regions};
+use two_regions::{GATEWAYS, LIES, NEAREST, base, health, mesh_config, region_of, settled, telling, two_regions};
 
 #[test]
 fn the_nearest_region_serves_whichever_gateway_a_client_comes_to() {
@@ -42,12 +42,11 @@ fn both_gateways_probe_every_region_by_the_route_that_requests_take() {
     let mesh = settled(two_regions(base()));
     for (gateway, _, _, other) in GATEWAYS {
         for region in [gateway, other] {
-            let metric = |name: &str| mesh.envoy(gateway).stat(&format!("wasmcustom.greatcircle.{name}"));
-            eventually_equals(&format!("{region} is up at {gateway}"), Some(1), || {
-                metric(&format!("region.{region}.health"))
-            });
+            eventually_equals(&format!("{region} is up at {gateway}"), Some(1), || health(&mesh, gateway, region));
+            let outcomes =
+                mesh.envoy(gateway).metrics().sums("greatcircle_probes_total", &[("region", region)], &["outcome"]);
             for outcome in ["status", "timeout", "refused", "noHost", "noCluster"] {
-                assert_eq!(metric(&format!("probes.{region}.{outcome}")), None, "{outcome} of {region} at {gateway}");
+                assert!(!outcomes.contains_key(outcome), "{outcomes:?} of {region} at {gateway}");
             }
             eventually(&format!("probes in {region}"), || mesh.pods_in(region).any(|pod| pod.probe_count() > 0));
         }
@@ -99,12 +98,13 @@ fn a_zone_that_dies_unseen_does_not_take_its_region_down() {
         plan.pod(region, zone).pod(region, other_zone).gateway(region, zone)
     }));
     for (gateway, zone, other_zone, _) in GATEWAYS {
-        let metric = |name: &str| mesh.envoy(gateway).stat(&format!("wasmcustom.greatcircle.{name}"));
         mesh.pods_in(zone).for_each(Region::kill);
         let probes = || mesh.pods_in(other_zone).map(Region::probe_count).sum::<usize>();
         let before = probes();
         eventually(&format!("probes in {other_zone}"), || probes() >= before + 3);
-        assert_eq!(metric(&format!("transitions.{gateway}.down")), None, "{gateway} lives on in {other_zone}");
+        let down = [("region", gateway), ("to", "down")];
+        let down = mesh.envoy(gateway).metrics().sample("greatcircle_transitions_total", &down);
+        assert_eq!(down, None, "{gateway} lives on in {other_zone}");
     }
 }
 

@@ -17,7 +17,7 @@ fn two_configurations_send_one_probe_per_interval_and_one_goes_on_when_the_other
     eventually("another instance takes over", || lease_lines(&world) > before);
     assert_one_per(SHORT, &world, "with one again");
     // Nobody lost what was known: no region went anywhere.
-    assert_eq!(world.metrics("transitions."), [("eu-west.up".to_owned(), 1), ("oceania.up".to_owned(), 1)].into());
+    assert_eq!(world.transitions(), [("eu-west up".to_owned(), 1), ("oceania up".to_owned(), 1)].into());
 }
 
 // How often is not part of what is probed, so it shows who does it.

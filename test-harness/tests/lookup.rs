@@ -19,7 +19,7 @@ fn a_client_is_served_by_the_region_nearest_to_where_its_address_is() {
         assert_eq!((response.status, response.region.as_deref()), (200, Some("oceania")), "{address}");
         assert_eq!(response.decision(), FOUND, "{address}");
     }
-    assert_eq!(world.metrics("lookups."), [("found".to_owned(), 2)].into());
+    assert_eq!(world.lookups(), [("found".to_owned(), 2)].into());
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn an_answer_is_kept_for_every_worker() {
         assert!(decisions.iter().all(|decision| decision == FOUND), "{decisions:?}");
         assert_eq!(world.lookup().lookup_count(), 1);
         let cached = ("cached".to_owned(), decisions.len() as u64 - 1);
-        assert_eq!(world.metrics("lookups."), [cached, ("found".to_owned(), 1)].into());
+        assert_eq!(world.lookups(), [cached, ("found".to_owned(), 1)].into());
     }
 }
 
@@ -94,7 +94,7 @@ fn a_service_may_answer_in_another_shape() {
     assert_eq!(world.client().at("8.8.8.8").get("/").decision(), ashburn);
     world.lookup().answers("8.8.4.0/24", &json!({"status": "fail", "query": "{ip}"}));
     assert_eq!(world.client().at("8.8.4.4").get("/").decision(), UNKNOWN);
-    assert_eq!(world.metrics("lookups."), [("found".to_owned(), 1), ("nowhere".to_owned(), 1)].into());
+    assert_eq!(world.lookups(), [("found".to_owned(), 1), ("nowhere".to_owned(), 1)].into());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_is_known_better_is_not_asked() {
     assert_eq!(suva("8.8.8.8").get("/").decision(), in_tokyo, "a network before headers");
     assert_eq!(suva("8.8.4.4").get("/").decision(), in_suva);
     assert_eq!(suva("8.8.4.4").header("x-geo-country", "FJ").get("/").decision(), format!("{in_suva};country=FJ"));
-    assert_eq!((world.lookup().addresses(), world.metrics("lookups.")), (vec![], [].into()));
+    assert_eq!((world.lookup().addresses(), world.lookups()), (vec![], [].into()));
     // A country is worth less than a lookup.
     let dublin = world.client().at("8.8.4.4").header("x-geo-country", "FJ").get("/").decision();
     assert_eq!(dublin, "region=eu-west;reason=nearest;km=0;rank=1;via=lookup;country=IE");
@@ -141,7 +141,7 @@ fn that_nobody_knows_is_kept_as_well() {
         assert_eq!(world.client().at(address).get("/").decision(), UNKNOWN, "{address}");
     }
     assert_eq!(world.lookup().addresses(), ["8.8.8.0", "8.8.4.0"]);
-    assert_eq!(world.metrics("lookups."), [("cached".to_owned(), 2), ("nowhere".to_owned(), 2)].into());
+    assert_eq!(world.lookups(), [("cached".to_owned(), 2), ("nowhere".to_owned(), 2)].into());
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn survives(name: &str, fault: Fault, outcome: &str, requests: usize) {
             world.client().at(&addresses.next().unwrap()).get("/").decision() == FOUND
         });
     }
-    assert_eq!(world.metric(&format!("lookups.{outcome}")), Some(requests as u64), "{name}");
+    assert_eq!(world.lookups().get(outcome).copied(), Some(requests as u64), "{name}");
     report(name, latencies);
     unharmed(&world);
 }
@@ -67,7 +67,7 @@ fn a_cluster_that_is_not_there_or_has_no_hosts_costs_no_request() {
         // As many as it takes to open the circuit.
         let served = |(index, address): (usize, String)| is_served(&world, &address, index % 2 == 1);
         let latencies: Vec<_> = distinct_prefixes().take(5).enumerate().map(served).collect();
-        assert_eq!(world.metrics("lookups."), [(outcome.to_owned(), 5)].into(), "{name}");
+        assert_eq!(world.lookups(), [(outcome.to_owned(), 5)].into(), "{name}");
         report(name, latencies);
         unharmed(&world);
     }
@@ -115,17 +115,17 @@ fn is_left_alone_and_found_again(name: &str, fault: Fault, failures: usize) {
     let asked = world.lookup().lookup_count();
     // A trial after each pause, and the pauses double.
     assert!(asked <= failures + 6, "{name}: asked {asked} times for {} requests", failures + 200);
-    assert_eq!(world.metric("lookups.paused"), Some((failures + 200 - asked) as u64), "{name}");
+    assert_eq!(world.lookups().get("paused").copied(), Some((failures + 200 - asked) as u64), "{name}");
 
     world.lookup().recovers();
     eventually(&format!("a lookup after {name}"), || {
         world.client().at(&addresses.next().unwrap()).get("/").decision() == FOUND
     });
-    let (paused, asked) = (world.metric("lookups.paused"), world.lookup().lookup_count());
+    let (paused, asked) = (world.lookups().get("paused").copied(), world.lookup().lookup_count());
     for address in addresses.by_ref().take(10) {
         assert_eq!(world.client().at(&address).get("/").decision(), FOUND, "{name}");
     }
-    assert_eq!((world.metric("lookups.paused"), world.lookup().lookup_count()), (paused, asked + 10), "{name}");
+    assert_eq!((world.lookups().get("paused").copied(), world.lookup().lookup_count()), (paused, asked + 10), "{name}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_failure_is_remembered_for_a_while() {
         is_served(&world, address, false);
         assert_eq!(world.lookup().lookup_count(), asked, "{address}");
     }
-    assert_eq!(world.metric("lookups.cached"), Some(2));
+    assert_eq!(world.lookups().get("cached").copied(), Some(2));
 }
 
 fn report(name: &str, mut latencies: Vec<Duration>) {

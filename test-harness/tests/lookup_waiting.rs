@@ -79,7 +79,7 @@ fn the_only_one_who_waits_may_hang_up() {
     let gauge = "http.gateway.downstream_rq_active";
     eventually_equals("the end of its request", Some(0), || world.envoy().stat(gauge));
     world.lookup().releases();
-    eventually_equals("the answer", Some(1), || world.metric("lookups.found"));
+    eventually_equals("the answer", Some(1), || world.lookups().get("found").copied());
     assert_eq!(world.client().at("8.8.8.2").get("/").decision(), FOUND);
     assert_eq!(world.lookup().lookup_count(), 1, "what was asked for is kept for the next one");
     unharmed(&world);

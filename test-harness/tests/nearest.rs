@@ -111,21 +111,20 @@ fn every_decision_is_counted_once_under_its_region_and_reason() {
     let from_suva = world.through_every_worker(|| world.client().from(SUVA).get("/")).len() as u64;
     let from_nowhere = world.through_every_worker(|| world.client().post("/", b"hello")).len() as u64;
     world.client().from(GENEVA).get("/");
-    let counted: Vec<_> = world.metrics("decisions.").into_iter().collect();
-    let expected = [("eu-west.nearest", 1), ("eu-west.noLocation", from_nowhere), ("oceania.nearest", from_suva)];
-    assert_eq!(counted, expected.map(|(name, count)| (name.to_owned(), count)));
-    assert!(world.metrics("geoHeaders.").is_empty(), "none of them was ignored");
+    let expected = [("eu-west nearest", 1), ("eu-west noLocation", from_nowhere), ("oceania nearest", from_suva)];
+    assert_eq!(world.decisions(), expected.map(|(name, count)| (name.to_owned(), count)).into());
+    assert!(world.ignored_geo_headers().is_empty(), "none of them was ignored");
 }
 
 #[test]
 fn a_gauge_tells_each_regions_health() {
     let world = dublin_and_sydney().start();
-    let gauges = || ["region.eu-west.health", "region.oceania.health"].map(|name| world.metric(name));
+    let gauges = || ["eu-west", "oceania"].map(|name| world.health(name));
     eventually_equals("both up", [Some(1), Some(1)], gauges);
     world.region("oceania").kill();
     eventually_equals("Sydney down", [Some(1), Some(0)], gauges);
     // What Prometheus scrapes needs no rewriting.
-    assert!(world.envoy().prometheus().contains("\ngreatcircle_region_oceania_health{} 0\n"));
+    assert!(world.envoy().prometheus().contains("\ngreatcircle_region_health{region=\"oceania\"} 0\n"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn every_way_in_which_a_probe_can_end_is_counted_under_its_name() {
         ("no-host", "noHost"),
         ("no-cluster", "noCluster"),
     ] {
-        let counted = || world.metrics(&format!("probes.{region}."));
+        let counted = || world.probes(region);
         let count = |outcome: &str| counted().get(outcome).copied().unwrap_or(0);
         // Before its fault a region may have answered well, or gone away during an answer.
         eventually(
@@ -74,9 +74,7 @@ fn a_region_may_be_asked_in_its_own_way_and_expected_to_answer_in_its_own() {
         |plan: Plan, (name, health, _): &(&str, Value, u64)| plan.region_with(name, DUBLIN, json!({"health": health}));
     let world = expected.iter().fold(plan, add).start();
     for (name, health, gauge) in &expected {
-        eventually_equals(&format!("{name}: {health}"), Some(*gauge), || {
-            world.metric(&format!("region.{name}.health"))
-        });
+        eventually_equals(&format!("{name}: {health}"), Some(*gauge), || world.health(name));
     }
     assert_eq!(world.region("path").probe_count(), 0);
     assert_eq!(world.region("elsewhere").probe_count(), 0);
@@ -90,13 +88,13 @@ fn a_region_may_have_thresholds_of_its_own() {
         .region("usual", TOKYO)
         .filter(json!({"health": {"downAfter": 2}}))
         .start();
-    let health = || ["fragile", "patient", "usual"].map(|name| world.metric(&format!("region.{name}.health")));
+    let health = || ["fragile", "patient", "usual"].map(|name| world.health(name));
     eventually_equals("all up", [Some(UP); 3], health);
     world.region("patient").fails_probes_with(Fault::Status(500));
     world.region("usual").fails_probes_with(Fault::Status(500));
     world.region("fragile").fails_probes_with(Fault::Flaps { up: 0, down: 1 });
     eventually_equals("one fails, one is patient", [Some(DOWN), Some(UP), Some(DOWN)], health);
-    eventually("ten failures of the patient one", || world.metric("probes.patient.status") >= Some(10));
+    eventually("ten failures of the patient one", || world.probes("patient").get("status") >= Some(&10));
     assert_eq!(health(), [Some(DOWN), Some(UP), Some(DOWN)]);
 }
 
@@ -109,7 +107,7 @@ fn a_cluster_that_may_still_be_on_its_way_is_no_news_and_later_a_failure() {
         .filter(json!({"health": {"interval": "1s", "edgeInterval": "1s", "timeout": "500ms"}}))
         .workers(4)
         .start();
-    let health = || world.metric("region.oceania.health");
+    let health = || world.health("oceania");
     eventually_equals("nothing known yet", Some(UNKNOWN), health);
     let served = world.client().from(SUVA).get("/").decision();
     assert_eq!(served, "region=oceania;reason=nearest;km=3218;rank=1;via=headers", "unknown counts as up");
@@ -133,7 +131,7 @@ fn a_cluster_that_may_still_be_on_its_way_is_no_news_and_later_a_failure() {
     let probes = world.region("eu-west").probe_count();
     assert!(probes >= 3, "{probes} probes of the other region");
     eventually("more of them", || world.region("eu-west").probe_count() >= probes + 2);
-    assert_eq!(world.metric("region.eu-west.health"), Some(UP));
+    assert_eq!(world.health("eu-west"), Some(UP));
 }
 
 #[test]
@@ -146,7 +144,7 @@ fn an_unknown_region_counts_as_up_or_down_as_configured() {
         .region("ap-northeast", TOKYO)
         .start();
     eventually("an attempt at both", || {
-        ["us-east", "oceania"].iter().all(|name| world.metric(&format!("probes.{name}.noCluster")) >= Some(1))
+        ["us-east", "oceania"].iter().all(|name| world.probes(name).get("noCluster") >= Some(&1))
     });
     assert_eq!(
         world.client().from(NEW_YORK).get("/").decision(),
@@ -156,7 +154,7 @@ fn an_unknown_region_counts_as_up_or_down_as_configured() {
         world.client().from(SUVA).get("/").decision(),
         "region=ap-northeast;reason=failover;km=7243;rank=2;via=headers"
     );
-    assert_eq!(["us-east", "oceania"].map(|name| world.metric(&format!("region.{name}.health"))), [Some(UNKNOWN); 2]);
+    assert_eq!(["us-east", "oceania"].map(|name| world.health(name)), [Some(UNKNOWN); 2]);
 }
 
 const DOWN: u64 = 0;

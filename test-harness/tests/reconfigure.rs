@@ -1,6 +1,6 @@
 //! A new configuration while requests come in: all of it or nothing, and nothing that is still true is forgotten.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_harness::plan::Plan;
 use test_harness::{World, eventually, eventually_equals, places::*};
 
@@ -28,11 +28,11 @@ fn a_wrong_configuration_is_refused_with_every_problem_and_the_old_one_serves_on
     ] {
         assert!(log.contains(&format!("greatcircle event=configRejected {problem}")), "{problem}\n{log}");
     }
-    assert_eq!(world.metric("config.rejected"), Some(1));
+    assert_eq!(world.sample("greatcircle_config_rejected_total", &[]), Some(1));
 
     world.update_filter_text("{");
     eventually("another refusal", || world.filter_updates().1 > refused + 1);
-    assert_eq!(world.metric("config.rejected"), Some(2));
+    assert_eq!(world.sample("greatcircle_config_rejected_total", &[]), Some(2));
 
     // The old one serves, and probes.
     world.eventually_decides(SUVA, TO_SYDNEY);
@@ -49,12 +49,14 @@ fn an_envoy_with_a_wrong_configuration_does_not_start() {
 #[test]
 fn what_is_known_about_the_regions_that_stay_is_kept() {
     let world = asked_once_in_an_hour().start();
-    let known = json!({"eu-west.success": 1, "ap-northeast.success": 1, "oceania.noHost": 1});
-    let probes = || json!(world.metrics("probes."));
+    let known = json!({"eu-west success": 1, "ap-northeast success": 1, "oceania noHost": 1});
+    let probes = || json!(world.sums("greatcircle_probes_total", &[], &["region", "outcome"]));
     eventually_equals("one probe of each region", known.clone(), probes);
     world.eventually_decides(SUVA, TO_TOKYO);
 
-    accepted(&world, json!({"output": {"responseHeader": "x-second"}, "health": {"downAfter": 7, "timeout": "300ms"}}));
+    world.apply_filter(
+        json!({"output": {"responseHeader": "x-second"}, "health": {"downAfter": 7, "timeout": "300ms"}}),
+    );
     let decisions = world.through_every_worker(|| {
         let response = world.client().from(SUVA).get("/");
         assert_eq!(response.header("x-second"), Some("ap-northeast"));
@@ -75,7 +77,7 @@ fn a_region_whose_check_changed_starts_unknown_and_is_probed_at_once() {
     assert_eq!((log("unknown to=down cause=noHost"), log("unknown to=up"), log("down")), (1, 0, 0));
     let mut regions = world.configuration()["regions"].clone();
     regions[1]["health"]["cluster"] = "region-oceania".into();
-    accepted(&world, json!({"regions": regions}));
+    world.apply_filter(json!({"regions": regions}));
     world.eventually_decides(SUVA, TO_SYDNEY);
     eventually_equals("up, and not by recovery", (1, 1, 0), || {
         (log("unknown to=down cause=noHost"), log("unknown to=up cause=success"), log("down"))
@@ -88,14 +90,14 @@ fn a_new_region_is_probed_at_once_and_a_removed_one_is_left() {
     let world = asked_once_in_an_hour().start();
     let regions = world.configuration()["regions"].clone();
     let with = |indexes: &[usize]| json!({"regions": indexes.iter().map(|index| &regions[index]).collect::<Vec<_>>()});
-    accepted(&world, with(&[0]));
+    world.apply_filter(with(&[0]));
     world.eventually_decides(SUVA, "region=eu-west;reason=nearest;km=16079;rank=1;via=headers");
     world.region("ap-northeast").restart();
     assert_eq!(world.region("ap-northeast").probe_count(), 0);
 
     let mut tokyo = with(&[0, 2]);
     tokyo["regions"][1]["health"] = json!({"path": "/healthz?new"}); // to be another region than the one that was there
-    accepted(&world, tokyo);
+    world.apply_filter(tokyo);
     world.eventually_decides(SUVA, "region=ap-northeast;reason=nearest;km=7243;rank=1;via=headers");
     eventually_equals("one probe", 1, || world.region("ap-northeast").probe_count());
 }
@@ -107,7 +109,7 @@ fn fifty_updates_in_a_row_cost_no_request() {
     let vms = world.envoy().stat("wasm.wasm_vm_count");
     let load = world.load().from(SUVA).rate(100).start();
     for version in 1..=50 {
-        accepted(&world, json!({"output": {"responseHeader": format!("x-version-{version}")}}));
+        world.apply_filter(json!({"output": {"responseHeader": format!("x-version-{version}")}}));
     }
     let report = load.stop();
     println!("{} requests during fifty updates in {:.1} s", report.samples.len(), report.lasted.as_secs_f64());
@@ -118,7 +120,7 @@ fn fifty_updates_in_a_row_cost_no_request() {
         answers.iter().all(|answer| answer.header("x-version-50") == Some("oceania"))
     });
     assert_eq!(world.envoy().stat("wasm.wasm_vm_count"), vms);
-    assert_eq!(world.metrics("transitions.").values().sum::<u64>(), 3, "nothing was forgotten on the way");
+    assert_eq!(world.transitions().values().sum::<u64>(), 3, "nothing was forgotten on the way");
 }
 
 /// Suva's order is Sydney, Tokyo, Dublin.
@@ -136,13 +138,4 @@ fn asked_once_in_an_hour() -> Plan {
         .cluster(json!({"name": "nobody", "type": "STATIC", "load_assignment": {"cluster_name": "nobody"}}))
         .filter(json!({"health": {"interval": "1h"}}))
         .ecds()
-}
-
-/// Delivers a change and waits until Envoy has accepted it.
-#[track_caller]
-fn accepted(world: &World, patch: Value) {
-    let (before, refused) = world.filter_updates();
-    world.update_filter(patch);
-    eventually("the update", || world.filter_updates().0 > before);
-    assert_eq!(world.filter_updates().1, refused);
 }

@@ -26,21 +26,21 @@ fn headers_of_strangers_are_removed_and_those_of_the_edge_stay() {
         ),
         (&[("x-geo-country", "FJ"), ("x-geo-country", "IE"), ("x-geo-country", "XX")], 3),
     ] {
-        let before = world.metric("geoHeaders.untrusted").unwrap_or_default();
+        let before = world.ignored_geo_headers().get("untrusted").copied().unwrap_or_default();
         let stranger = with(world.client(), headers);
         for client in [stranger.clone(), stranger.clone().header("x-edge-auth", "guess")] {
             let response = client.get("/");
             assert_eq!((response.status, response.decision().as_str()), (200, UNKNOWN), "{headers:?}");
             assert_eq!(GEO.map(|name| response.seen_headers(name)), [[""; 0]; 3], "{headers:?}");
         }
-        assert_eq!(world.metric("geoHeaders.untrusted"), Some(before + 2), "{headers:?}");
+        assert_eq!(world.ignored_geo_headers().get("untrusted").copied(), Some(before + 2), "{headers:?}");
         let edge = stranger.header("x-edge-auth", "s3cret").get("/");
         let stay: usize = GEO.iter().map(|name| edge.seen_headers(name).len()).sum();
         assert_eq!((edge.status, stay), (200, seen), "{headers:?}");
-        assert_eq!(world.metric("geoHeaders.untrusted"), Some(before + 2), "{headers:?}");
+        assert_eq!(world.ignored_geo_headers().get("untrusted").copied(), Some(before + 2), "{headers:?}");
     }
     assert_eq!(world.client().get("/").status, 200);
-    assert_eq!(world.metric("geoHeaders.untrusted"), Some(12), "nothing came with that one");
+    assert_eq!(world.ignored_geo_headers().get("untrusted").copied(), Some(12), "nothing came with that one");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn they_are_removed_although_the_client_is_found_by_other_means() {
         assert_eq!(response.decision(), expected, "{address}");
         assert_eq!(GEO.map(|name| response.seen_headers(name)), [[""; 0]; 3], "{address}");
     }
-    assert_eq!(world.metric("geoHeaders.untrusted"), Some(5));
+    assert_eq!(world.ignored_geo_headers().get("untrusted").copied(), Some(5));
     assert_eq!(world.lookup().lookup_count(), 2);
 }
 
@@ -78,7 +78,7 @@ fn those_of_the_edge_stay_although_the_client_is_found_by_other_means() {
     let response = world.client().at("45.1.2.3").from(SUVA).header("x-geo-country", "FJ").get("/");
     assert!(response.decision().contains(";via=network;"), "{}", response.decision());
     assert_eq!(GEO.map(|name| response.seen_headers(name)), [["-18.14"], ["178.44"], ["FJ"]]);
-    assert!(world.metrics("geoHeaders.").is_empty());
+    assert!(world.ignored_geo_headers().is_empty());
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn of_each_edge_the_headers_that_it_would_set_are_removed_and_no_others() {
         }
         assert_eq!([other, "x-geo-country"].map(|name| response.seen_headers(name)), [["FJ"], ["FJ"]], "{preset}");
     }
-    assert_eq!(world.metric("geoHeaders.untrusted"), Some(6));
+    assert_eq!(world.ignored_geo_headers().get("untrusted").copied(), Some(6));
 }
 
 fn with(client: Client, headers: &[(&str, &str)]) -> Client {

@@ -1,29 +1,25 @@
 //! What the gateway believes about the regions: the gauges that the filter keeps for its operators.
-//!
-//! Must never know: what is true of the regions.
 
 use anyhow::{Context, Result};
 use greatcircle::health::Health;
 use std::collections::BTreeMap;
-use test_harness::World;
-
-const PREFIX: &str = "wasmcustom.greatcircle.region.";
+use test_harness::{Metrics, World};
 
 /// The health of each region that the gateway has looked at yet, by its name.
 ///
 /// # Errors
 /// If Envoy is gone.
 pub(super) fn healths(world: &World) -> Result<BTreeMap<String, Health>> {
-    let gauges = world.envoy().try_stats(PREFIX).context("Envoy is gone")?;
-    Ok(gauges.iter().filter_map(|(name, value)| Some((region(name)?.to_owned(), health(*value)?))).collect())
+    Ok(healths_in(&world.envoy().try_metrics().context("Envoy is gone")?))
 }
 
-fn region(gauge: &str) -> Option<&str> {
-    gauge.strip_prefix(PREFIX)?.strip_suffix(".health")
+fn healths_in(metrics: &Metrics) -> BTreeMap<String, Health> {
+    let gauges = metrics.of("greatcircle_region_health");
+    gauges.filter_map(|gauge| Some((gauge.label("region").to_owned(), health(gauge.value)?))).collect()
 }
 
-fn health(value: u64) -> Option<Health> {
-    [Health::Down, Health::Up, Health::Unknown].into_iter().find(|health| health.gauge() == value)
+fn health(value: f64) -> Option<Health> {
+    [Health::Down, Health::Up, Health::Unknown].into_iter().find(|health| health.gauge() as f64 == value)
 }
 
 #[cfg(test)]
@@ -31,9 +27,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gauge_is_named_after_its_region_and_counts_its_health() {
-        assert_eq!(region("wasmcustom.greatcircle.region.eu-west.health"), Some("eu-west"));
-        assert_eq!(region("wasmcustom.greatcircle.decisions.eu-west.nearest"), None);
-        assert_eq!([0, 1, 2, 3].map(health), [Some(Health::Down), Some(Health::Up), Some(Health::Unknown), None]);
+    fn a_gauge_is_labelled_with_its_region_and_tells_its_health() {
+        let scrape = "greatcircle_region_health{region=\"eu-west\"} 1\ngreatcircle_region_health{region=\"oceania\"} 0\n\
+            greatcircle_region_health{region=\"us-east\"} 2\ngreatcircle_region_health{region=\"mars\"} 3\n\
+            greatcircle_decisions_total{region=\"eu-north\",reason=\"nearest\"} 1\n";
+        let expected = [("eu-west", Health::Up), ("oceania", Health::Down), ("us-east", Health::Unknown)];
+        assert_eq!(
+            healths_in(&Metrics::parse(scrape)),
+            expected.map(|(name, health)| (name.to_owned(), health)).into()
+        );
     }
 }

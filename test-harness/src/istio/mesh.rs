@@ -22,10 +22,10 @@ use super::localities::{Endpoint, Locality};
 use super::manifests::Manifests;
 use super::proxy::Proxy;
 use super::telemetry::access_logs;
-use crate::bootstrap::repository;
+use crate::bootstrap::{Bootstrap, repository};
 use crate::client::Client;
 use crate::discovery::{Discovered, filter_resource};
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, Launch};
 use crate::eventually::eventually;
 use crate::listening::Reserved;
 use crate::places::Place;
@@ -166,8 +166,10 @@ impl Plan {
             filters: &filters.source(),
             access_logs: &access_logs(&self.manifests, &self.mesh_config, &proxy)?,
         })?;
-        let bootstrap = proxy.bootstrap(listeners, clusters(&services, &self.manifests, &proxy)?);
-        let envoy = Envoy::start(&bootstrap, 2, directory.path())?;
+        let mut bootstrap = proxy.bootstrap(listeners, clusters(&services, &self.manifests, &proxy)?);
+        // Istio has tags of its own there, and those of `extraStatTags`.
+        bootstrap["stats_config"] = Bootstrap::from_file()?.stats_config();
+        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path())?;
         Ok(Gateway { proxy, bootstrap, envoy, _reserved: reserved, _directory: directory })
     }
 }

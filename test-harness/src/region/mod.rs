@@ -1,6 +1,6 @@
 //! A region as a test sees it: a process that can be made to fail, killed, frozen and brought back.
 //!
-//! A real process, so that SIGKILL and SIGSTOP are real. Must never know: Envoy and the filter.
+//! A real process, so that SIGKILL and SIGSTOP are real.
 
 mod protocol;
 pub mod server;
@@ -69,7 +69,7 @@ impl Region {
         self.obey(&Command::Fail { fault, probes_only: true });
     }
 
-    /// Ends the fault. Requests that hang already hang on.
+    /// Ends the fault. What was held back is sent; requests that hang already hang on.
     #[track_caller]
     pub fn recovers(&self) {
         self.obey(&Command::Recover);

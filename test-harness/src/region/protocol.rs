@@ -1,6 +1,4 @@
 //! What a test and a region process say to each other: one line of JSON for each command, one for its answer.
-//!
-//! Must never know: sockets, processes or how a fault is acted out.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -28,6 +26,8 @@ pub enum Fault {
     },
     /// Answers correctly, but this much later.
     Slow(Duration),
+    /// Answers probes; of any other answer, sends the head and half of the body, and the rest when the region recovers.
+    Holds,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

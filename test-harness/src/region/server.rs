@@ -1,9 +1,7 @@
 //! A region from the inside: an HTTP server that misbehaves on command.
-//!
-//! Must never know: Envoy, the filter, or that there are other regions.
 
 use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH};
-use crate::bodies::{Body, PROMISED, half, whole};
+use crate::bodies::{Body, PROMISED, half, held, whole};
 use crate::listening::Listening;
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
@@ -16,6 +14,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch::Sender;
 
 /// Serves a region on `port` of the loopback (0: any) and obeys the commands on stdin, until stdin ends: a region never
 /// outlives the test that started it.
@@ -40,6 +39,7 @@ pub async fn serve_and_obey(name: &str, port: u16) -> Result<()> {
             }
             Command::Recover => {
                 server.state.set_fault(None);
+                server.state.released.send_replace(());
                 match server.listening.is_some() || server.listen(port, true).is_ok() {
                     true => Answer::Done,
                     false => Answer::Failed(format!("cannot listen on port {port} again")),
@@ -75,7 +75,8 @@ pub struct Server {
 
 impl Server {
     fn new(name: &str) -> Self {
-        let state = State { name: name.into(), start: Instant::now(), now: Mutex::default() };
+        let state =
+            State { name: name.into(), start: Instant::now(), now: Mutex::default(), released: Sender::default() };
         Self { state: Arc::new(state), listening: None }
     }
 
@@ -118,8 +119,11 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
         Some(Fault::Status(status)) => answer.status(status).body(whole(format!("{status} from {}", state.name))),
         Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping")),
         Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, PROMISED).body(half()),
-        Some(Fault::Refuses | Fault::Slow(_)) | None if probe => answer.body(whole(format!("ok {}", state.name))),
-        Some(Fault::Refuses | Fault::Slow(_)) | None => {
+        Some(Fault::Holds) if !probe => answer.header(CONTENT_LENGTH, PROMISED).body(held(state.released.subscribe())),
+        Some(Fault::Refuses | Fault::Slow(_) | Fault::Holds) | None if probe => {
+            answer.body(whole(format!("ok {}", state.name)))
+        }
+        Some(Fault::Refuses | Fault::Slow(_) | Fault::Holds) | None => {
             let headers: Vec<_> = head
                 .headers
                 .iter()
@@ -142,6 +146,8 @@ struct State {
     name: String,
     start: Instant,
     now: Mutex<Now>,
+    /// Tells answers that are held back to go on.
+    released: Sender<()>,
 }
 
 #[derive(Default)]

@@ -29,7 +29,7 @@ fn the_other_forms_of_the_manifests_do_the_same() {
 fn of_separate_meshes_the_nearest_serves_as_well() {
     let mesh = separate_meshes().start();
     for (gateway, _, _, other) in GATEWAYS {
-        let decided = || mesh.envoy(other).stats("wasmcustom.greatcircle.decisions.");
+        let decided = || mesh.envoy(other).metrics().sums("greatcircle_decisions_total", &[], &["region", "reason"]);
         let before = decided();
         for (place, region, decision) in NEAREST {
             mesh.eventually_decides(gateway, place, decision);

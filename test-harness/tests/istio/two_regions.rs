@@ -1,6 +1,4 @@
 //! Two regions with two zones each, a gateway in each region, and clients of them.
-//!
-//! Must never know: what a test expects, but for who is nearest to whom.
 
 use serde_json::{Value, json};
 use test_harness::bootstrap::repository;
@@ -61,13 +59,15 @@ pub(crate) fn settled(plan: Plan) -> Mesh {
     let mesh = plan.start();
     for (gateway, ..) in GATEWAYS {
         for (region, ..) in GATEWAYS {
-            let health = format!("wasmcustom.greatcircle.region.{region}.health");
-            eventually_equals(&format!("health of {region} at {gateway}"), Some(1), || {
-                mesh.envoy(gateway).stat(&health)
-            });
+            eventually_equals(&format!("health of {region} at {gateway}"), Some(1), || health(&mesh, gateway, region));
         }
     }
     mesh
+}
+
+/// What a gateway's gauge says of a region.
+pub(crate) fn health(mesh: &Mesh, gateway: &str, region: &str) -> Option<u64> {
+    mesh.envoy(gateway).metrics().sample("greatcircle_region_health", &[("region", region)])
 }
 
 pub(crate) fn telling(client: &Client, headers: &[(&str, &str)]) -> Client {
