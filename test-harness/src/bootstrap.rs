@@ -111,15 +111,7 @@ impl Bootstrap {
         let aggregates = regions.iter().map(|region| aggregate(&region.name, region));
         *clusters = leaves.chain(aggregates).chain([aggregate("default", &own)]).collect::<Result<_>>()?;
 
-        self.filter["regions"] = regions
-            .iter()
-            .map(|region| {
-                let mut entry =
-                    json!({"name": region.name, "latitude": region.latitude, "longitude": region.longitude});
-                merge(&mut entry, &region.more);
-                entry
-            })
-            .collect();
+        self.filter["regions"] = regions.iter().map(RegionSpec::entry).collect();
         Ok(self)
     }
 

@@ -19,6 +19,17 @@ pub struct Idle {
     pub resident: u64,
 }
 
+impl Idle {
+    /// The lesser of each figure.
+    pub fn least(&self, other: &Self) -> Self {
+        Self {
+            wakeups: self.wakeups.min(other.wakeups),
+            cpu: self.cpu.min(other.cpu),
+            resident: self.resident.min(other.resident),
+        }
+    }
+}
+
 impl fmt::Display for Idle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mebibytes = self.resident as f64 / f64::from(1 << 20);

@@ -54,4 +54,5 @@ pub use memory::Memory;
 pub use metrics::Metrics;
 pub use places::Place;
 pub use region::{Fault, Region};
+pub use region_spec::region_entries;
 pub use world::World;

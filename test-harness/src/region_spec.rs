@@ -1,7 +1,6 @@
 //! A region as a plan and a bootstrap know it: its place on Earth and on this machine.
-//!
-//! Must never know: the region's process.
 
+use crate::patch::merge;
 use crate::places::{Place, kilometres};
 use serde_json::{Value, json};
 
@@ -26,6 +25,13 @@ impl RegionSpec {
         Self { name: name.into(), latitude: place.latitude, longitude: place.longitude, port: 0, more: json!({}) }
     }
 
+    /// The region's entry in the filter's configuration.
+    pub(crate) fn entry(&self) -> Value {
+        let mut entry = json!({"name": self.name, "latitude": self.latitude, "longitude": self.longitude});
+        merge(&mut entry, &self.more);
+        entry
+    }
+
     pub(crate) fn kilometres_to(&self, other: &Self) -> f64 {
         kilometres((self.latitude, self.longitude), (other.latitude, other.longitude))
     }
@@ -34,4 +40,9 @@ impl RegionSpec {
     pub(crate) fn leaf(&self) -> String {
         format!("region-{}", self.name)
     }
+}
+
+/// A list of these regions, as the filter's configuration has it under `regions`.
+pub fn region_entries(regions: &[(&str, Place)]) -> Value {
+    regions.iter().map(|(name, place)| RegionSpec::at(name, *place).entry()).collect()
 }
