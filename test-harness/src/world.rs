@@ -139,7 +139,18 @@ impl World {
     /// further probes came, counted from that one.
     #[track_caller]
     pub fn watch_probes(&self, window: Duration) -> Vec<(&str, Vec<Duration>)> {
-        let seen: Vec<_> = self.regions.iter().map(Region::probe_count).collect();
+        self.watch(self.regions.iter().collect(), window)
+    }
+
+    /// [`World::watch_probes`] of some regions.
+    #[track_caller]
+    pub fn watch_probes_of(&self, names: &[&str], window: Duration) -> Vec<(&str, Vec<Duration>)> {
+        self.watch(names.iter().map(|name| self.region(name)).collect(), window)
+    }
+
+    #[track_caller]
+    fn watch<'a>(&self, regions: Vec<&'a Region>, window: Duration) -> Vec<(&'a str, Vec<Duration>)> {
+        let seen: Vec<_> = regions.iter().map(|region| region.probe_count()).collect();
         let watch = |region: &Region, seen: usize| {
             let watched = within(2 * window + LIMIT, || {
                 let probes: Vec<_> = region.probes().into_iter().skip(seen + 1).collect();
@@ -151,7 +162,7 @@ impl World {
             probes.retain(|at| *at <= window);
             probes
         };
-        self.regions.iter().zip(seen).map(|(region, seen)| (region.name(), watch(region, seen))).collect()
+        regions.into_iter().zip(seen).map(|(region, seen)| (region.name(), watch(region, seen))).collect()
     }
 
     #[track_caller]
