@@ -1,7 +1,6 @@
 //! A client in a city: sends requests to a gateway and keeps everything that comes back.
 //!
-//! Must never know: which region is right. It uses a new connection for each request, so that every worker of Envoy gets
-//! its share.
+//! It uses a new connection for each request, so that every worker of Envoy gets its share.
 
 use crate::places::Place;
 use anyhow::{Context, Result};
@@ -44,6 +43,10 @@ impl Client {
             .build()
             .expect("an HTTP client");
         Self { gateway, headers: HeaderMap::new(), http }
+    }
+
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.gateway
     }
 
     /// The same client in this place: its geo headers say so.

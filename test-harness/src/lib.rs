@@ -21,6 +21,7 @@
 //! - [`mod@eventually`]: waiting for a condition
 
 pub mod addresses;
+mod begun;
 mod bodies;
 pub mod bootstrap;
 pub mod client;
@@ -45,6 +46,7 @@ mod updates;
 pub mod world;
 
 pub use addresses::Addresses;
+pub use begun::Begun;
 pub use client::{Client, Response};
 pub use eventually::{eventually, eventually_equals};
 pub use idle::Idle;

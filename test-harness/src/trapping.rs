@@ -102,3 +102,41 @@ impl Reencode for Trap {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One import, one function, both of one type, and an export.
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x04\x01\x60\0\0\
+        \x02\x07\x01\x01e\x01i\0\0\
+        \x03\x02\x01\0\
+        \x07\x05\x01\x01f\0\x01\
+        \x0a\x04\x01\x02\0\x0b";
+
+    #[test]
+    fn the_callback_is_the_last_function_and_the_only_change() {
+        let made = trapping(MODULE).unwrap();
+        assert_eq!(exports(MODULE), ["f 1"]);
+        assert_eq!(exports(&made), ["f 1", "proxy_on_request_body 2"]);
+    }
+
+    fn exports(module: &[u8]) -> Vec<String> {
+        let mut exports = Vec::new();
+        for payload in Parser::new(0).parse_all(module) {
+            if let Payload::ExportSection(section) = payload.unwrap() {
+                let described = section.into_iter().map(|export| export.unwrap());
+                exports.extend(described.map(|export| format!("{} {}", export.name, export.index)));
+            }
+        }
+        exports
+    }
+
+    #[test]
+    fn what_is_no_module_or_has_the_callback_is_refused() {
+        assert!(trapping(b"wasm").is_err());
+        let twice = trapping(&trapping(MODULE).unwrap()).unwrap_err();
+        assert_eq!(twice.to_string(), "the module exports proxy_on_request_body already");
+    }
+}

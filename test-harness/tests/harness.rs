@@ -65,6 +65,21 @@ fn probes_can_fail_alone() {
 }
 
 #[test]
+fn a_body_is_held_back_until_the_region_recovers() {
+    let (region, client, _) = region();
+    region.fails_with(Fault::Holds);
+    let (first, second) = (client.begin("/first"), client.begin("/second"));
+    assert_eq!(client.get(HEALTH_PATH).text(), "ok atlantis");
+    drop(second);
+    region.recovers();
+    assert!(first.ends_well());
+    region.fails_with(Fault::Holds);
+    let killed = client.begin("/killed");
+    region.kill();
+    assert!(!killed.ends_well());
+}
+
+#[test]
 fn flapping_goes_by_probes_and_requests_follow() {
     let (region, client, _) = region();
     region.fails_with(Fault::Flaps { up: 1, down: 2 });

@@ -1,10 +1,7 @@
 //! A stream that outlives its configuration: it ends as it began, and what it belonged to does nothing any more.
 
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
-use test_harness::eventually::LIMIT;
 use test_harness::plan::Plan;
 use test_harness::{Fault, World, eventually, eventually_equals, places::*, region_entries};
 
@@ -40,7 +37,7 @@ fn assert_left_alone(world: &World, health: u64, apply: impl Fn(Value)) {
     let line = format!("event=health region=oceania from=unknown to={before}");
     eventually(&line, || world.envoy().log().contains(&line));
     dublin.fails_with(Fault::Holds);
-    let mut stream = held(world);
+    let stream = world.client().begin("/held");
 
     apply(
         json!({"regions": region_entries(&[("eu-west", DUBLIN), ("ap-northeast", TOKYO)]), "health": {"path": "/healthz?second"}}),
@@ -64,25 +61,7 @@ fn assert_left_alone(world: &World, health: u64, apply: impl Fn(Value)) {
     eventually_equals("the gauge of a region that is gone", Some(UNKNOWN), || world.health("oceania"));
 
     dublin.recovers();
-    let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).unwrap();
-    assert_eq!(rest, [b'x'; 500], "the other half of the body, and nothing else");
-}
-
-/// A GET whose response has come as far as the middle of its body.
-fn held(world: &World) -> TcpStream {
-    let mut stream = TcpStream::connect(world.address()).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream.write_all(b"GET /held HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").unwrap();
-    let mut seen = Vec::new();
-    while !seen.ends_with(&[b'x'; 500]) {
-        let mut piece = [0; 4096];
-        let length = stream.read(&mut piece).unwrap();
-        assert_ne!(length, 0, "{}", String::from_utf8_lossy(&seen));
-        seen.extend(&piece[..length]);
-    }
-    assert!(seen.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&seen));
-    stream
+    assert!(stream.ends_well(), "the other half of the body, and nothing else");
 }
 
 fn lines(world: &World) -> usize {

@@ -11,8 +11,6 @@
 //!     .start();
 //! assert_eq!(mesh.client("eu-west").from(GENEVA).get("/").region.as_deref(), Some("eu-west-1a"));
 //! ```
-//!
-//! Must never know: which region or zone should serve a client; that is what a test says.
 
 use super::api::Labels;
 use super::clusters::{Service, clusters, from_entries, from_kubernetes};
