@@ -61,7 +61,7 @@ fn assert_no_dearer(world: &World, updates: u32, apply: impl Fn(Value)) {
         assert!(ratio <= limit, "{what}, {ratio:.2} times as much as before: {after}; before: {before}");
     };
     is("wake-ups", |idle| idle.wakeups, 1.5);
-    // Timers that are left behind come to fire together after a while: then they cost no wake-ups, but they do cost.
+    // Many timers that are left behind come to fire together after a while: fewer wake-ups, and no less work.
     is("CPU", |idle| idle.cpu, 1.6);
     is("memory", |idle| idle.resident as f64, 1.3);
     eventually_equals("every region's health", [Some(1); 2], || ["eu-west", "oceania"].map(|name| world.health(name)));
