@@ -1,6 +1,6 @@
 //! Addresses for many clients: public ones that are nobody's here, since nothing is ever sent to them.
 //!
-//! Must never know: what is done with them. They are drawn at random, and the same ones each time.
+//! They are drawn at random, and the same ones each time.
 
 use std::net::Ipv4Addr;
 

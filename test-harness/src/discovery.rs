@@ -1,7 +1,6 @@
 //! Configuration that Envoy reads from files while it runs: the filter (ECDS) and further listeners (LDS).
 //!
-//! Must never know: what the configuration means. Files are replaced by renaming, because Envoy looks when a name moves
-//! into place, and must never see half a file.
+//! Files are replaced by renaming, because Envoy looks when a name moves into place, and must never see half a file.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Waiting for a condition instead of for a time.
 //!
-//! Must never know: what is waited for. The limit is generous because it is only met when the test fails.
+//! The limit is generous because it is only met when the test fails.
 
 use std::fmt::Debug;
 use std::thread::sleep;

@@ -1,6 +1,4 @@
 //! Ports of the loopback: held while nobody listens, listened on, and let go of with every connection.
-//!
-//! Must never know: what is said on a connection.
 
 use anyhow::Result;
 use std::io;

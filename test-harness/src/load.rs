@@ -1,7 +1,7 @@
 //! Load: requests at a steady rate or all at once, whatever becomes of the earlier ones, and a report of what became of each.
 //!
 //! Open loop on purpose: clients of a real gateway do not wait for each other, so a region that hangs must not make the
-//! load go away. Must never know: which region is right.
+//! load go away.
 
 use crate::addresses::Addresses;
 use crate::client::{PATIENCE, decision_in, forwarded_for, geo_headers, region_of};

@@ -1,6 +1,4 @@
 //! The harness as a program: the demo, the regions of `envoy/envoy.yaml` for people, one region for tests.
-//!
-//! Must never know: how a region works, or what the demo shows.
 
 mod demo;
 

@@ -1,6 +1,4 @@
 //! How much memory a process has, as its system and as itself see it.
-//!
-//! Must never know: how much would be too much.
 
 use anyhow::{Context, Result};
 use std::fmt;

@@ -1,6 +1,4 @@
 //! Changes to a configuration in JSON.
-//!
-//! Must never know: what the configuration means.
 
 use serde_json::{Value, json};
 

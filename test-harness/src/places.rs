@@ -1,7 +1,6 @@
 //! Where things are on Earth: the places of regions and the cities that clients come from.
 //!
-//! Must never know: regions, Envoy, or which region a test expects for a city. A place is a fact, a test draws the
-//! conclusion.
+//! A place is a fact, a test draws the conclusion.
 
 use greatcircle::geo::Coordinates;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use test_harness::bootstrap::{GATEWAY, repository};
-use test_harness::envoy::Envoy;
+use test_harness::envoy::{Envoy, Launch};
 use test_harness::places::{ASHBURN, DUBLIN, GENEVA, Place, SUVA, SYDNEY, kilometres};
 use test_harness::{Client, Region, Response, eventually, eventually_equals};
 
@@ -180,7 +180,7 @@ impl Gateway {
         });
         let regions = regions.collect();
         let directory = tempfile::tempdir().unwrap();
-        let envoy = Envoy::start(&bootstrap, 2, directory.path()).unwrap();
+        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path()).unwrap();
         Self { envoy, regions, _directory: directory }
     }
 

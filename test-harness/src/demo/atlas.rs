@@ -1,7 +1,6 @@
 //! The map that the demo's answers are judged by: where the regions really stand, which cities ask, and who is near whom.
 //!
-//! An opinion of its own on purpose: neither envoy.yaml's coordinates nor the filter's formula are used here. Must never
-//! know: what the gateway answered.
+//! An opinion of its own on purpose: neither envoy.yaml's coordinates nor the filter's formula are used here.
 
 use std::f64::consts::PI;
 use test_harness::places::*;

@@ -1,6 +1,4 @@
 //! How long the probes in force may take to notice that a region died or came back.
-//!
-//! Must never know: how long it did take.
 
 use anyhow::{Context, Result, bail};
 use greatcircle::config::Config;

@@ -1,6 +1,4 @@
 //! After the tour: the world stays up for the person to play with, and what happens to it is told as it happens.
-//!
-//! Must never know: what the tour showed.
 
 use super::atlas::place_of;
 use super::gauges::healths;

@@ -1,6 +1,4 @@
 //! Who calls the gateway on the internet: where they really are, what they send, and how the gateway should find them.
-//!
-//! Must never know: what the gateway was told about addresses, or what it answered.
 
 use super::internet::SECRET;
 use super::visits::ROUNDING_KM;

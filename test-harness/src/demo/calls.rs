@@ -1,6 +1,4 @@
 //! The second part of the tour: a request from each caller, how the gateway found it, and whether that was right.
-//!
-//! Must never know: how a table is printed.
 
 use super::callers::Caller;
 use super::findings::Claim;

@@ -1,6 +1,4 @@
 //! What the outage showed: a report of thousands of requests in, a handful of numbers and claims out.
-//!
-//! Must never know: clocks, processes, or how a claim is printed.
 
 use super::atlas::{Neighbour, neighbours};
 use super::budget::Probing;

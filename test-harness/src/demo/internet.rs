@@ -1,7 +1,6 @@
 //! The gateway as it would stand on the internet, and all that it may know about its clients.
 //!
-//! A second listener of the same Envoy, because the first one is envoy.yaml's and believes everybody. Must never know: who
-//! comes, and where they really are.
+//! A second listener of the same Envoy, because the first one is envoy.yaml's and believes everybody.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,6 +1,4 @@
 //! The last part of the tour: a region dies under load and comes back. Measured here, judged in `findings`.
-//!
-//! Must never know: what should happen, other than how long to wait for it.
 
 use super::budget::Probing;
 use super::gauges::healths;

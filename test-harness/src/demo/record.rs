@@ -1,7 +1,5 @@
 //! The decision record that a region sees with each request:
 //! `region=eu-west;reason=nearest;km=421;rank=1;via=headers;country=DE`.
-//!
-//! Must never know: which decision would have been right.
 
 /// A decision, as it was told to the region.
 #[derive(Clone, Copy, Debug, PartialEq)]

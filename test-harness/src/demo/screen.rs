@@ -1,6 +1,4 @@
 //! What the tour looks like: values in, text out, at most 100 columns.
-//!
-//! Must never know: how anything was measured.
 
 use super::atlas::{Neighbour, neighbours, place_of};
 use super::budget::Probing;

@@ -1,6 +1,4 @@
 //! The first part of the tour: one request from each city, and whether it went where the map says.
-//!
-//! Must never know: how a table is printed.
 
 use super::atlas::{Neighbour, neighbours};
 use super::record::Record;

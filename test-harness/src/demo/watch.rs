@@ -1,6 +1,4 @@
 //! Waiting in front of a person: a progress bar on a terminal, one line anywhere else, and Ctrl-C heard in either case.
-//!
-//! Must never know: what is waited for.
 
 use super::interrupt::Interrupt;
 use anyhow::Result;

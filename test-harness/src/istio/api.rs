@@ -1,6 +1,6 @@
 //! The fields of Istio's resources that are imitated, and by name those that knowingly are not.
 //!
-//! Must never know: what a field means for Envoy. A field that stands in neither list is refused.
+//! A field that stands in neither list is refused.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -1,6 +1,6 @@
 //! Services and DestinationRules, as Envoy's clusters: one for each port, and one for each subset of it.
 //!
-//! Must never know: who routes to them. Istio gives a gateway every service that it can see.
+//! Istio gives a gateway every service that it can see.
 
 use super::api::{DestinationRule, Labels, Metadata, Resource, ServiceEntry, Subset, TrafficPolicy};
 use super::kubernetes;

@@ -1,6 +1,6 @@
 //! WasmPlugins and TrafficExtensions, as filters that Envoy discovers: what istiod sends, and what istio-agent makes of it.
 //!
-//! Must never know: what the configuration says. It travels as JSON in a `StringValue`.
+//! It travels as JSON in a `StringValue`.
 
 use super::api::{Selector, TargetRef, TrafficSelector};
 use super::manifests::Manifests;

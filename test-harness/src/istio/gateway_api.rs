@@ -1,6 +1,4 @@
 //! The Gateway API's Gateway and HTTPRoute, as Istio's own resources: Istio translates them as well, and goes on from there.
-//!
-//! Must never know: Envoy.
 
 use super::api::{
     Destination, Gateway, HttpMatch, HttpRoute, Labels, Metadata, Port, PortNumber, Resource, Retries, Server,

@@ -1,6 +1,4 @@
 //! The fields of the Gateway API's resources that are imitated, and by name those that knowingly are not.
-//!
-//! Must never know: Istio's own resources.
 
 use super::api::{Labels, Selector, specs};
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! Gateways, as Envoy's listeners: one for each port, with the connection manager and the filters that Istio gives a gateway.
 //!
-//! Must never know: services and pods. TLS is left out: see the module above.
+//! TLS is left out: see the module above.
 
 use super::api::{Gateway, Resource, Server};
 use super::extensions::Extension;

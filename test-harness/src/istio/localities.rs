@@ -1,6 +1,6 @@
 //! Endpoints of a service, near ones first: localities with priorities as Istio gives them to a gateway.
 //!
-//! Must never know: health. Envoy turns to the next priority when outlier detection has taken away enough of one.
+//! Envoy turns to the next priority when outlier detection has taken away enough of one.
 
 use super::api::{Failover, Labels};
 use serde_json::{Value, json};

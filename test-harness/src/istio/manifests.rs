@@ -1,7 +1,7 @@
 //! The manifests: read from YAML, whether one file or a whole kustomization, and handed out by kind.
 //!
-//! Must never know: Envoy. Documents stay as they are written until somebody asks for them, so that a test can take one away
-//! or change it, as an operator would.
+//! Documents stay as they are written until somebody asks for them, so that a test can take one away or change it, as an
+//! operator would.
 
 use super::api::{
     DestinationRule, EnvoyFilter, Gateway, Resource, ServiceEntry, TrafficExtension, VirtualService, WasmPlugin,

@@ -1,6 +1,6 @@
 //! EnvoyFilters: changes to routes and to the list of HTTP filters, after Istio has made them.
 //!
-//! Must never know: what a change is good for. Only those that the manifests use are imitated, the rest is refused.
+//! Only those that the manifests use are imitated, the rest is refused.
 
 use super::api::{ConfigPatch, EnvoyFilter, Resource};
 use super::proxy::Proxy;

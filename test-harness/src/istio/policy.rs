@@ -1,6 +1,4 @@
 //! A DestinationRule's traffic policy, as settings of Envoy's cluster.
-//!
-//! Must never know: endpoints and names.
 
 use super::api::{ConnectionPool, OutlierDetection, TrafficPolicy};
 use anyhow::{Context, Result, bail};

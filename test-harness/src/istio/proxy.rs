@@ -1,6 +1,4 @@
 //! A gateway's pod: what Istio knows of it, and the bootstrap in which all that istiod would send it stands.
-//!
-//! Must never know: what the manifests mean.
 
 use super::api::{Labels, Metadata, Selector, TargetRef};
 use super::kubernetes::{NAME_LABEL, SERVICE};

@@ -1,6 +1,4 @@
 //! When and how often a request is tried again.
-//!
-//! Must never know: where it goes.
 
 use super::api::Retries;
 use super::policy::seconds;

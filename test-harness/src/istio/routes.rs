@@ -1,6 +1,6 @@
 //! VirtualServices, as Envoy's routes: one virtual host for each host that a Gateway and a VirtualService both name.
 //!
-//! Must never know: filters. A destination that does not exist is no error, neither here nor in Istio: such a route answers 503.
+//! A destination that does not exist is no error, neither here nor in Istio: such a route answers 503.
 
 use super::api::{
     HeaderOperations, HttpMatch, HttpRoute, Labels, Resource, StringMatch, VirtualService, WeightedDestination,

@@ -1,6 +1,6 @@
 //! Telemetry, as access logs of a gateway: the resource names a provider, which the mesh's own configuration defines.
 //!
-//! Must never know: what is in a line. Only the file logger with a text is imitated; metrics and traces are left out.
+//! Only the file logger with a text is imitated; metrics and traces are left out.
 
 use super::api::Telemetry;
 use super::manifests::Manifests;

@@ -1,6 +1,4 @@
 //! The ways in which a lookup service misbehaves.
-//!
-//! Must never know: what becomes of the request that waits for the answer.
 
 use super::table::Template;
 use serde_json::json;

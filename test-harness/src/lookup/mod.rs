@@ -1,7 +1,7 @@
 //! A lookup service as a test sees it: it knows where addresses are, fails on command, and remembers what it was asked.
 //!
 //! It answers like ipinfo.io, `GET /{ip}/json`. A thread with real sockets, because nobody kills or freezes it: its faults
-//! are those of a service behind a network. Must never know: Envoy and the filter.
+//! are those of a service behind a network.
 
 mod fault;
 mod server;

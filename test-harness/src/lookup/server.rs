@@ -1,6 +1,4 @@
 //! A lookup service from the inside: an HTTP server that answers by a table and misbehaves on command.
-//!
-//! Must never know: Envoy, the filter, or why somebody asks.
 
 use super::fault::{Answer, Fault};
 use super::table::{Table, Template};

@@ -1,6 +1,4 @@
 //! What a lookup service knows: answers by network.
-//!
-//! Must never know: how it is asked.
 
 use ipnet::IpNet;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! A machine for `istio/platform/platform.sh`: a copy of the scripts, and a PATH with nothing on it but what is put there.
 //!
-//! The tools that the platform is built with are `fake.sh` under their names. Must never know: what the scripts print.
+//! The tools that the platform is built with are `fake.sh` under their names.
 
 use std::ffi::OsStr;
 use std::fs;
