@@ -3,7 +3,7 @@
 //! Envoy keeps an old configuration alive for as long as one stream or one draining listener uses it, and does not tell it that it
 //! has been replaced. So configurations register: of several under one plugin name the newest is in force, and an older one only
 //! while it still takes new requests, as a second listener's does under the same name. Whatever else is superseded: it serves the
-//! streams that it has, and neither probes nor reports.
+//! streams that it has, and neither probes nor reports, but for a probe that was in flight: what it shows holds for all.
 //!
 //! "Newest" is a matter of the process, not of a VM: a VM that is made anew after a trap registers a configuration that is
 //! known already, which changes nothing. Nor does the return to an earlier configuration at first; it comes into force with its
@@ -28,7 +28,7 @@ const IN_USE: Duration = Duration::from_secs(60);
 const VACANCY: Duration = Duration::from_secs(2);
 
 /// How many superseded configurations are remembered.
-const MAX_SUPERSEDED: usize = 16;
+const MAX_SUPERSEDED: usize = 64;
 
 /// How many names of regions are remembered that no configuration has any more.
 const MAX_GONE: usize = 1000;

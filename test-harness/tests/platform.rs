@@ -186,7 +186,7 @@ fn status_says_what_does_not_answer_and_goes_on() {
     let printed = machine.platform(&["status"]).expect();
     assert!(printed.contains("eu-west: nodes: no answer\n"), "{printed}");
     assert!(!printed.contains("us-east: nodes: no answer\n"), "{printed}");
-    let asks = |call: &&String| call.contains("pilot-agent request GET stats?filter=greatcircle.region");
+    let asks = |call: &&String| call.contains("pilot-agent request GET stats?filter=greatcircle_region_health");
     let asked = machine.calls().iter().filter(asks).filter(|call| call.contains("kind-us-east")).count();
     assert_eq!(asked, 2, "every gateway is asked");
 }

@@ -65,6 +65,6 @@ look_through_gateways() { # REGION
     say "# what greatcircle sees: 1 up, 0 down, 2 unknown"
     run "for pod in \$(timeout 20 kubectl --context kind-$1 get pods --namespace istio-ingress --selector istio=ingressgateway --output name || echo gateways); do
     timeout 20 kubectl --context kind-$1 exec --namespace istio-ingress \"\$pod\" --container istio-proxy -- \\
-        pilot-agent request GET 'stats?filter=greatcircle.region' || echo \"$1: \$pod: no answer\"
+        pilot-agent request GET 'stats?filter=greatcircle_region_health' || echo \"$1: \$pod: no answer\"
 done"
 }

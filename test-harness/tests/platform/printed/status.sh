@@ -13,7 +13,7 @@ timeout 20 kubectl --context kind-eu-west get pods --namespace shop --output wid
 # what greatcircle sees: 1 up, 0 down, 2 unknown
 for pod in $(timeout 20 kubectl --context kind-eu-west get pods --namespace istio-ingress --selector istio=ingressgateway --output name || echo gateways); do
     timeout 20 kubectl --context kind-eu-west exec --namespace istio-ingress "$pod" --container istio-proxy -- \
-        pilot-agent request GET 'stats?filter=greatcircle.region' || echo "eu-west: $pod: no answer"
+        pilot-agent request GET 'stats?filter=greatcircle_region_health' || echo "eu-west: $pod: no answer"
 done
 
 # Region us-east
@@ -27,5 +27,5 @@ timeout 20 kubectl --context kind-us-east get pods --namespace shop --output wid
 # what greatcircle sees: 1 up, 0 down, 2 unknown
 for pod in $(timeout 20 kubectl --context kind-us-east get pods --namespace istio-ingress --selector istio=ingressgateway --output name || echo gateways); do
     timeout 20 kubectl --context kind-us-east exec --namespace istio-ingress "$pod" --container istio-proxy -- \
-        pilot-agent request GET 'stats?filter=greatcircle.region' || echo "us-east: $pod: no answer"
+        pilot-agent request GET 'stats?filter=greatcircle_region_health' || echo "us-east: $pod: no answer"
 done
