@@ -30,6 +30,8 @@ pub(super) struct Probing {
     /// What the gauges say.
     reported: Vec<Health>,
     gauges_set: Option<Timestamp>,
+    /// Whether it was told that the configuration is in force.
+    told_in_force: bool,
     last_round: Option<Timestamp>,
 }
 
@@ -47,6 +49,7 @@ impl Probing {
             availability: Availability::default(),
             reported: Vec::new(),
             gauges_set: None,
+            told_in_force: false,
             last_round: None,
         }
     }
@@ -158,8 +161,12 @@ impl Engine {
         if again {
             let probed = |region| table.is_probed(region, now, |config| succession.is_superseded(config));
             succession.tell_gone(probed, effects);
-            effects.tell(Event::InForce { hash: succession.config(), in_force: true });
             effects.tell(Event::Built);
+            // A stat lives as long as Envoy: one that is replaced at once shall not leave one behind.
+            if probing.gauges_set.is_some() {
+                effects.tell(Event::InForce { hash: succession.config(), in_force: true });
+                probing.told_in_force = true;
+            }
             probing.gauges_set = Some(now);
         }
         probing.reported = current;
@@ -167,11 +174,18 @@ impl Engine {
 
     /// Lets go of the configuration: what nobody reports any more is unknown.
     pub(super) fn end(&mut self, now: Timestamp, shared: &dyn Shared) {
-        self.effects.tell(Event::InForce { hash: self.succession.config(), in_force: false });
+        self.tell_not_in_force();
         if self.succession.close(now, shared) {
             for (region, _) in self.config.regions.iter() {
                 self.effects.tell(Event::Health { region, health: Health::Unknown });
             }
+        }
+    }
+
+    /// Takes it back that the configuration is in force, if that was told.
+    pub(super) fn tell_not_in_force(&mut self) {
+        if std::mem::take(&mut self.probing.told_in_force) {
+            self.effects.tell(Event::InForce { hash: self.succession.config(), in_force: false });
         }
     }
 

@@ -210,7 +210,7 @@ impl Engine {
         let before = self.succession.in_force;
         self.succession.tick(now, shared);
         match (before, self.succession.in_force) {
-            (true, false) => self.effects.tell(Event::InForce { hash: self.succession.config, in_force: false }),
+            (true, false) => self.tell_not_in_force(),
             (false, true) => self.reset_gauges(),
             _ => {}
         }
