@@ -34,8 +34,7 @@ fn assert_left_alone(world: &World, health: u64, apply: impl Fn(Value)) {
         sydney.fails_probes_with(Fault::Status(500));
     }
     let before = if health == UP { "up" } else { "down" };
-    let line = format!("event=health region=oceania from=unknown to={before}");
-    eventually(&line, || world.envoy().log().contains(&line));
+    eventually_equals("what is known of Oceania", Some(health), || world.health("oceania"));
     dublin.fails_with(Fault::Holds);
     let stream = world.client().begin("/held");
 
