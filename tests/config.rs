@@ -25,7 +25,7 @@ mod locating;
 #[path = "config/valid.rs"]
 mod valid;
 
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ fn minimal() -> Value {
 
 /// The messages that a document is refused with; none if it is accepted.
 fn messages(json: &[u8]) -> Vec<String> {
-    match Config::from_json(json, None) {
+    match Config::from_json(json, Gateway::UNKNOWN) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }

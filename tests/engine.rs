@@ -12,9 +12,9 @@ use greatcircle::client::lookup::Outcome;
 use greatcircle::client::lookup::answer::{CoordinatePointers, Pointers};
 use greatcircle::client::lookup::{self, Cache};
 use greatcircle::client::trust::Trust;
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::event::{Change, Ignored, Level, LookupResult};
-use greatcircle::engine::{Event, Verdict};
+use greatcircle::engine::{Engine, Event, Identity, Verdict};
 use greatcircle::health::Health;
 use greatcircle::region::Regions;
 use greatcircle::steering::{Decision, WhenAllDown};
@@ -254,4 +254,30 @@ fn a_metric_has_a_value_for_each_label_and_a_series_of_its_own() {
     }
     let rejected = seen.values().find(|name| name.contains("rejected\"")).unwrap();
     assert_eq!(rejected, "greatcircle_decisions_total [\"none\", \"rejected\"]");
+}
+
+#[test]
+fn what_follows_from_a_wrong_configuration() {
+    let wrong = |output: &str| format!(r#"{{"regions": [], "output": {output}}}"#);
+    let defaults = Some(vec!["x-greatcircle-region".to_owned(), "x-greatcircle-decision".to_owned()]);
+    let own = Some(vec!["x-region".to_owned(), "x-greatcircle-decision".to_owned()]);
+    for (wish, begun, json, expected) in [
+        (None, false, wrong("{}"), None),
+        (Some("refuse"), false, wrong("{}"), None),
+        (Some("Pass"), false, wrong("{}"), None),
+        (Some("pass"), false, wrong("{}"), defaults.clone()),
+        (Some("pass"), false, wrong(r#"{"regionHeader": "X-Region"}"#), own),
+        (Some("pass"), false, wrong(r#"{"regionHeader": "no name"}"#), defaults.clone()),
+        (Some("pass"), false, "no JSON".to_owned(), defaults),
+        (Some("pass"), true, wrong("{}"), None), // what was there before serves on
+    ] {
+        let store = Store::default();
+        let _before = begun.then(|| Worker::new(&store, "p", 1, two_regions(), ms(0)));
+        let variable = |name: &str| wish.filter(|_| name == "GREATCIRCLE_INVALID_CONFIG").map(str::to_owned);
+        let gateway = Gateway { variable: &variable, ..Gateway::UNKNOWN };
+        let identity = Identity { plugin: "p", instance: 1 };
+        let refusal = Engine::configure(json.as_bytes(), gateway, identity, after(ms(0)), &store).unwrap_err();
+        assert!(matches!(&refusal.event, Event::Rejected(problems) if !problems.is_empty()));
+        assert_eq!(refusal.pass_without, expected, "{wish:?} {begun} {json}");
+    }
 }

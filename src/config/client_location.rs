@@ -151,7 +151,7 @@ fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Optio
             if geo_headers.is_some_and(|headers| headers.names().any(|other| other == name)) {
                 return header.wrong("another header, because this one tells where the client is");
             }
-            Some(Trust::Secret { header: name, equals: equals?.to_owned() })
+            Some(Trust::Secret { header: name, equals: equals?.into_owned() })
         }
         _ => node.wrong(EXPECTED),
     }

@@ -21,7 +21,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     let authority = object.get("authority").map_or(Some(None), |node| {
         node.text("a host name: no blanks or slashes", |name| is_name(name) && !name.contains('/')).map(Some)
     });
-    let path = object.get("path").map_or(Some("/{ip}/json"), |node| {
+    let path = object.get("path").map_or(Some("/{ip}/json".into()), |node| {
         node.secret("a path that begins with / and contains {ip}, without blanks", |path| {
             path.starts_with('/') && path.contains("{ip}") && is_name(path)
         })
@@ -35,7 +35,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     object.finish();
     let (cluster, authority) = (cluster?.to_owned(), authority?);
     let authority = authority.map_or_else(|| cluster.clone(), str::to_owned);
-    let (method, path, headers) = ("GET".to_owned(), path?.to_owned(), headers?);
+    let (method, path, headers) = ("GET".to_owned(), path?.into_owned(), headers?);
     Some(Settings {
         request: Request { cluster, authority, method, path, headers },
         timeout: timeout?,

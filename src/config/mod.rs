@@ -6,7 +6,8 @@
 //!
 //! Imports go one way, which `tests/layout.rs` holds:
 //!
-//! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` recognizes what is not JSON.
+//! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` recognizes what is not JSON; `gateway` is who
+//!    reads.
 //! 2. `coordinates`, `country`, `layers`, `region_names`, `statuses` and `unsupported` read what several blocks have in common.
 //! 3. The blocks: `times`, then `health`, then `regions`; `lookup`, then `client_location`; `steering`; `output`.
 //! 4. This file puts them together.
@@ -14,6 +15,7 @@
 mod client_location;
 mod coordinates;
 mod country;
+mod gateway;
 mod health;
 mod layers;
 mod lookup;
@@ -27,6 +29,7 @@ mod steering;
 mod times;
 mod unsupported;
 
+pub use gateway::Gateway;
 pub use output::Output;
 pub use reader::Problem;
 
@@ -43,7 +46,7 @@ use unsupported::only_json;
 pub struct Config {
     /// This gateway's own region, if it is one of `regions`.
     pub local_region: Option<RegionId>,
-    /// The region of the node's locality, where it should have named the local region and names none of `regions`. Worth a
+    /// What the gateway says of its own region, where that should have named the local one and names none of `regions`. Worth a
     /// warning.
     pub unmatched_locality: Option<String>,
     /// Where traffic can go, and how each region is checked.
@@ -57,15 +60,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration. `node_region` is the region of the Envoy node's own locality: the local region, unless the
-    /// configuration names another one.
+    /// Reads a configuration, for this gateway.
     ///
     /// # Errors
     /// Everything that is wrong with it, in the order of the document's structure.
-    pub fn from_json(json: &[u8], node_region: Option<&str>) -> Result<Self, Vec<Problem>> {
-        let problems = Problems::default();
+    pub fn from_json(json: &[u8], gateway: Gateway<'_>) -> Result<Self, Vec<Problem>> {
+        let problems = Problems::new(gateway.variable);
         let config = match serde_json::from_slice::<Value>(json) {
-            Ok(value) => read(&Node::root(&value, &problems), node_region),
+            Ok(value) => read(&Node::root(&value, &problems), gateway.regions),
             Err(error) => {
                 report_no_json(json, &error, &problems);
                 None
@@ -79,7 +81,7 @@ impl Config {
     }
 }
 
-fn report_no_json(bytes: &[u8], error: &serde_json::Error, problems: &Problems) {
+fn report_no_json(bytes: &[u8], error: &serde_json::Error, problems: &Problems<'_>) {
     let (found, expected) = if bytes.trim_ascii().is_empty() {
         ("nothing".to_owned(), "a JSON object")
     } else if protobuf::looks_like_struct(bytes) {
@@ -91,13 +93,13 @@ fn report_no_json(bytes: &[u8], error: &serde_json::Error, problems: &Problems) 
     problems.add("configuration", &found, expected);
 }
 
-fn read(root: &Node<'_>, node_region: Option<&str>) -> Option<Config> {
+fn read(root: &Node<'_>, own_regions: &[String]) -> Option<Config> {
     let object = root.object()?;
     // Every section is read before any `?`, so that a problem in one does not hide those in the next.
     let health = object.section("health");
     health::read("", Layers { own: None, shared: health.as_ref() }); // its problems, even if there is no region to read it for
     let read = regions::read(object.require("regions", regions::LIST), health.as_ref());
-    let local = regions::read_local(object.get("localRegion"), read.names(), node_region);
+    let local = regions::read_local(object.get("localRegion"), read.names(), own_regions);
     let client = client_location::read(object.section("clientLocation"));
     let policy = steering::read(object.section("steering"), read.names());
     let output = output::read(object.section("output"), client.headers.as_ref(), client.trust.as_ref());

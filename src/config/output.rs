@@ -1,8 +1,12 @@
 //! The block `output`: which headers tell the decision.
 
-use super::reader::{Node, Object, RESERVED};
+use super::reader::{Node, Object, RESERVED, is_token};
 use crate::client::headers::GeoHeaders;
 use crate::client::trust::Trust;
+use serde_json::Value;
+
+const REGION_HEADER: &str = "x-greatcircle-region";
+const DECISION_HEADER: &str = "x-greatcircle-decision";
 
 /// Which headers tell the decision; lower-case names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +17,20 @@ pub struct Output {
     pub decision_header: Option<String>,
     /// The region's name, to the client.
     pub response_header: Option<String>,
+}
+
+impl Output {
+    /// The names of our own request headers in a document that may be wrong: its own words as far as they are names, otherwise
+    /// the defaults.
+    pub fn own_headers(json: &[u8]) -> Vec<String> {
+        let document: Value = serde_json::from_slice(json).unwrap_or_default();
+        let own = |(pointer, default)| {
+            let name = document.pointer(pointer).and_then(Value::as_str).filter(|name| is_token(name));
+            name.unwrap_or(default).to_ascii_lowercase()
+        };
+        let names = [("/output/regionHeader", REGION_HEADER), ("/output/decisionHeader", DECISION_HEADER)].map(own);
+        names.into_iter().filter(|name| !RESERVED.contains(&name.as_str())).collect()
+    }
 }
 
 /// Reads the names of the headers. Those that tell where the client is, and whether that is believed, are taken.
@@ -27,9 +45,9 @@ pub(super) fn read(object: Option<Object<'_>>, geo: Option<&GeoHeaders>, trust: 
     if let Some(Trust::Secret { header, .. }) = trust {
         taken.push((header.clone(), "clientLocation.trust"));
     }
-    let region_header = read_name(&object, "regionHeader", "x-greatcircle-region", &taken);
+    let region_header = read_name(&object, "regionHeader", REGION_HEADER, &taken);
     taken.extend(region_header.iter().map(|name| (name.clone(), "output.regionHeader")));
-    let decision_header = read_optional(&object, "decisionHeader", "x-greatcircle-decision", &taken);
+    let decision_header = read_optional(&object, "decisionHeader", DECISION_HEADER, &taken);
     object.finish();
     Some(Output { region_header: region_header?, decision_header: decision_header?, response_header: response_header? })
 }

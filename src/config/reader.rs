@@ -5,6 +5,7 @@
 //! [`Problems`]; every reader returns `None` where it has reported something.
 
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -32,23 +33,29 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The problems found so far.
-#[derive(Default)]
-pub(super) struct Problems(Cell<Vec<Problem>>);
+/// The problems found so far, and the environment that a document may refer to.
+pub(super) struct Problems<'a> {
+    found: Cell<Vec<Problem>>,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
 
-impl Problems {
+impl<'a> Problems<'a> {
+    pub(super) fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { found: Cell::default(), variable }
+    }
+
     /// Adds a problem, once: what all regions share is read for each of them.
     pub(super) fn add(&self, path: &str, found: &str, expected: &str) {
-        let mut problems = self.0.take();
+        let mut problems = self.found.take();
         let problem = Problem { path: path.to_owned(), found: found.to_owned(), expected: expected.to_owned() };
         if !problems.contains(&problem) {
             problems.push(problem);
         }
-        self.0.set(problems);
+        self.found.set(problems);
     }
 
     pub(super) fn into_vec(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.found.into_inner()
     }
 }
 
@@ -57,7 +64,7 @@ impl Problems {
 pub(super) struct Node<'a> {
     path: String,
     value: &'a Value,
-    problems: &'a Problems,
+    problems: &'a Problems<'a>,
 }
 
 /// An object whose keys are being read; what nobody asked for is reported by [`Object::finish`].
@@ -72,7 +79,7 @@ pub(super) struct Object<'a> {
 static NOTHING: Value = Value::Null;
 
 impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value, problems: &'a Problems) -> Self {
+    pub(super) fn root(value: &'a Value, problems: &'a Problems<'a>) -> Self {
         Self { path: String::new(), value, problems }
     }
 
@@ -175,12 +182,24 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text that satisfies `valid`, redacted in messages.
-    pub(super) fn secret(&self, expected: &str, valid: impl Fn(&str) -> bool) -> Option<&'a str> {
-        match self.value.as_str() {
-            Some(text) if valid(text) => Some(text),
-            _ => self.wrong_redacted(expected),
-        }
+    /// A text that satisfies `valid`, redacted in messages; or `{"env": "NAME"}`, which stands for a variable of the
+    /// environment.
+    pub(super) fn secret(&self, expected: &str, valid: impl Fn(&str) -> bool) -> Option<Cow<'a, str>> {
+        let secret = match self.value {
+            Value::String(text) => Cow::from(text),
+            Value::Object(fields) if fields.len() == 1 && fields.contains_key("env") => self.variable()?.into(),
+            _ => return self.wrong_redacted(expected),
+        };
+        if valid(&secret) { Some(secret) } else { self.wrong_redacted(expected) }
+    }
+
+    /// The value of the variable that `{"env": "NAME"}` names.
+    fn variable(&self) -> Option<String> {
+        let Some(name) = self.value.get("env").and_then(Value::as_str) else {
+            return self.wrong_redacted("{env: NAME} with the name of an environment variable");
+        };
+        let value = (self.problems.variable)(name).filter(|value| !value.is_empty());
+        value.or_else(|| self.wrong_as(&format!("no environment variable {name:?}"), "one of the VM's, with a value"))
     }
 
     /// A text without any further demands, if it is one.
@@ -222,7 +241,7 @@ impl<'a> Node<'a> {
                 node.wrong_as::<()>("a second header of this name", "each header once, whatever its case");
             }
             if let Some(value) = node.secret("a header value without control characters", is_header_value) {
-                headers.push((name, value.to_owned()));
+                headers.push((name, value.into_owned()));
             }
         }
         Some(headers)

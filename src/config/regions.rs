@@ -82,12 +82,11 @@ fn refuse_unsupported(region: &Object<'_>) {
 }
 
 /// Reads which region is the gateway's own; without the field it is the one that the node's locality names, if there is one.
-pub(super) fn read_local(node: Option<Node<'_>>, names: RegionNames<'_>, node_region: Option<&str>) -> Local {
+pub(super) fn read_local(node: Option<Node<'_>>, names: RegionNames<'_>, own_regions: &[String]) -> Local {
     if let Some(node) = node {
         return Local { region: names.read(&node), unmatched_locality: None };
     }
-    let locality = node_region.filter(|name| !name.is_empty()); // Envoy's word for a node without one
-    let region = names.regions.zip(locality).and_then(|(regions, name)| regions.find(name));
-    let unmatched_locality = locality.filter(|_| region.is_none()).map(str::to_owned);
+    let region = names.regions.and_then(|regions| own_regions.iter().find_map(|name| regions.find(name)));
+    let unmatched_locality = own_regions.first().filter(|_| region.is_none()).cloned();
     Local { region, unmatched_locality }
 }

@@ -11,15 +11,17 @@
 pub mod event;
 mod lookups;
 mod probing;
+pub mod refusal;
 pub mod request;
 mod succession;
 
 pub use event::Event;
+pub use refusal::Refusal;
 pub use request::{Edits, Verdict, Waiting};
 
 use crate::call::{Failure, Reply, Request};
 use crate::client::lookup::Prefix;
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::health_table::Instance;
 use crate::prober::{Plan, Probe};
 use crate::region::Regions;
@@ -59,8 +61,6 @@ pub struct Identity<'a> {
     pub plugin: &'a str,
     /// A random number.
     pub instance: u64,
-    /// The region of the Envoy node's own locality, if it has one.
-    pub node_region: Option<&'a str>,
 }
 
 /// The number by which the host names a call that it has sent.
@@ -98,12 +98,19 @@ enum Purpose {
 }
 
 impl Engine {
-    /// An engine for the configuration in this text.
+    /// An engine for the configuration in this text, for this gateway.
     ///
     /// # Errors
-    /// What to tell about a configuration that is refused.
-    pub fn configure(json: &[u8], identity: Identity<'_>, now: Timestamp, shared: &dyn Shared) -> Result<Self, Event> {
-        let config = Config::from_json(json, identity.node_region).map_err(Event::Rejected)?;
+    /// What follows from a configuration that is refused.
+    pub fn configure(
+        json: &[u8],
+        gateway: Gateway<'_>,
+        identity: Identity<'_>,
+        now: Timestamp,
+        shared: &dyn Shared,
+    ) -> Result<Self, Refusal> {
+        let config = Config::from_json(json, gateway)
+            .map_err(|problems| Refusal::new(json, problems, gateway, identity.plugin, shared))?;
         // Another version of the filter is another configuration: it may read the same text differently.
         let hash = stable_hash(&(env!("CARGO_PKG_VERSION"), json));
         Ok(Self::new(config, hash, identity, now, shared))

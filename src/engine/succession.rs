@@ -69,8 +69,7 @@ impl Succession {
         now: Timestamp,
         shared: &dyn Shared,
     ) -> Self {
-        // The number stands for the format.
-        let key = format!("greatcircle/succession/1/{:016x}", stable_hash(&plugin));
+        let key = key(plugin);
         let regions: Vec<_> = regions.map(str::to_owned).collect();
         update(shared, &key, |register| register.add(config, &regions, now));
         let mut this = Self {
@@ -85,6 +84,12 @@ impl Succession {
         this.refresh(shared);
         this.in_force = this.is_in_force(now);
         this
+    }
+
+    /// Whether there is a configuration under this name.
+    pub(super) fn is_begun(plugin: &str, shared: &dyn Shared) -> bool {
+        let register = shared.read(&key(plugin)).map(|(bytes, _)| postcard::from_bytes::<Register>(&bytes));
+        register.is_some_and(|register| register.is_ok_and(|register| !register.is_new() && register.vacant.is_none()))
     }
 
     /// The hash of the configuration.
@@ -193,6 +198,11 @@ impl Register {
     fn is_new(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Where the register is. The number stands for the format.
+fn key(plugin: &str) -> String {
+    format!("greatcircle/succession/1/{:016x}", stable_hash(&plugin))
 }
 
 fn update(shared: &dyn Shared, key: &str, mut change: impl FnMut(&mut Register) -> Option<()>) {

@@ -56,6 +56,34 @@ pub(super) fn property(path: &[&str]) -> Option<String> {
     String::from_utf8(value).ok().filter(|text| !text.is_empty())
 }
 
+/// Where the node may be, the most certain first: its locality, the region among its pod's labels (Kubernetes 1.35 and later
+/// copies the machine's), and the name of its cluster in Istio.
+pub(super) fn own_regions() -> Vec<String> {
+    const LABEL: &str = "topology.kubernetes.io/region";
+    [
+        &["xds", "node", "locality", "region"][..],
+        &["node", "locality", "region"], // Envoy before 1.33
+        &["xds", "node", "metadata", "LABELS", LABEL],
+        &["xds", "node", "metadata", "CLUSTER_ID"],
+    ]
+    .into_iter()
+    .filter_map(property)
+    .collect()
+}
+
+/// A variable of the VM's environment.
+#[cfg(target_os = "wasi")]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for the core")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The target without WASI has no environment.
+#[cfg(not(target_os = "wasi"))]
+pub(super) fn variable(_: &str) -> Option<String> {
+    None
+}
+
 /// Makes a value readable as `%FILTER_STATE(wasm.<name>:PLAIN)%`. The dots of the name are part of it, not a path.
 pub(super) fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));

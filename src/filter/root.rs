@@ -4,6 +4,7 @@ use super::metrics::Metrics;
 use super::stream::Stream;
 use super::worker::Worker;
 use super::{clock, host};
+use crate::config::Gateway;
 use crate::engine::{Engine, Identity};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -14,11 +15,13 @@ use std::rc::Rc;
 pub(super) struct Root {
     context: u32,
     worker: Option<Rc<Worker>>,
+    /// If there is no worker, and requests are to pass all the same: without these headers.
+    pass_without: Option<Rc<[String]>>,
 }
 
 impl Root {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, worker: None }
+        Self { context, worker: None, pass_without: None }
     }
 }
 
@@ -33,19 +36,19 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let plugin = host::property(&["plugin_name"]).unwrap_or_default();
-        // Own locality, in the words of Envoy 1.33 and later, and of earlier ones.
-        let node_region = host::property(&["xds", "node", "locality", "region"])
-            .or_else(|| host::property(&["node", "locality", "region"]));
-        let identity = Identity { plugin: &plugin, instance: host::random(), node_region: node_region.as_deref() };
+        let regions = host::own_regions();
+        let gateway = Gateway { regions: &regions, variable: &host::variable };
+        let identity = Identity { plugin: &plugin, instance: host::random() };
         let metrics = Metrics::default();
-        match Engine::configure(&host::configuration(), identity, clock::now(), &host::SharedData) {
+        match Engine::configure(&host::configuration(), gateway, identity, clock::now(), &host::SharedData) {
             Ok(engine) => {
                 self.worker = Some(Rc::new(Worker::new(self.context, engine, metrics)));
                 true
             }
             Err(refusal) => {
-                metrics.tell(&refusal, None);
-                false
+                metrics.tell(&refusal.event, None);
+                self.pass_without = refusal.pass_without.map(Rc::from);
+                self.pass_without.is_some()
             }
         }
     }
@@ -61,7 +64,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(context, self.worker.clone())))
+        Some(Box::new(Stream::new(context, self.worker.clone(), self.pass_without.clone())))
     }
 }
 

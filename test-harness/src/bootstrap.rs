@@ -177,6 +177,22 @@ impl Bootstrap {
         Ok(self)
     }
 
+    /// What the filter's VM finds in its environment.
+    ///
+    /// # Errors
+    /// If the file has no filter.
+    pub fn with_vm_environment(mut self, variables: &Value) -> Result<Self> {
+        let vm = at(http_filter(gateway(&mut self.envoy)?)?, &format!("{PLUGIN}/vm_config"))?;
+        vm["environment_variables"]["key_values"] = variables.clone();
+        Ok(self)
+    }
+
+    /// Merges `patch` into what Envoy says of its node: locality, metadata (RFC 7386).
+    pub fn with_node(mut self, patch: &Value) -> Self {
+        merge(&mut self.envoy["node"], patch);
+        self
+    }
+
     /// Listens on the loopback only, wherever the system has a port free.
     ///
     /// # Errors

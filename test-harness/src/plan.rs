@@ -25,6 +25,8 @@ pub struct Plan {
     own_region: Option<String>,
     filter: Value,
     launch: Launch,
+    vm_environment: Value,
+    node: Value,
     ecds: bool,
     lds: bool,
     clusters: Vec<Value>,
@@ -44,6 +46,8 @@ impl Plan {
             own_region: None,
             filter,
             launch: Launch::default(),
+            vm_environment: json!({}),
+            node: json!({}),
             ecds: false,
             lds: false,
             clusters: Vec::new(),
@@ -107,6 +111,18 @@ impl Plan {
     /// Adds a variable to Envoy's environment.
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.launch.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// What the filter's VM finds in its environment.
+    pub fn vm_environment(mut self, variables: Value) -> Self {
+        self.vm_environment = variables;
+        self
+    }
+
+    /// Merges this into what Envoy says of its node: locality, metadata (RFC 7386).
+    pub fn node(mut self, patch: Value) -> Self {
+        self.node = patch;
         self
     }
 
@@ -197,6 +213,8 @@ impl Plan {
             .with_trusted_hops(self.trusted_hops)?
             .with_filter(&self.filter)
             .with_module(&self.module)?
+            .with_vm_environment(&self.vm_environment)?
+            .with_node(&self.node)
             .on_free_ports()?;
         for (name, patch) in &self.filters_behind {
             bootstrap = bootstrap.with_filter_behind(name, patch)?;

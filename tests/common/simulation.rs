@@ -155,7 +155,7 @@ impl Simulation {
             Happening::Configure(index) if self.dead[index].get() => {}
             Happening::Configure(index) => {
                 let number = index as u64 + 1;
-                let identity = Identity { plugin: "greatcircle", instance: number, node_region: None };
+                let identity = Identity { plugin: "greatcircle", instance: number };
                 let config = config(self.regions.clone());
                 let engine = Engine::new(config, 1, identity, self.timestamp(), &self.port(index));
                 *self.workers[index].borrow_mut() = Some(engine);

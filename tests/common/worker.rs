@@ -24,7 +24,7 @@ impl<'a> Worker<'a> {
     /// A worker that takes a configuration with this hash under this plugin name.
     pub(crate) fn with(store: &'a Store, plugin: &str, hash: u64, config: Config, at: Duration) -> Self {
         let regions = config.regions.clone();
-        let identity = Identity { plugin, instance: hash * 1000 + store.keys().len() as u64, node_region: None };
+        let identity = Identity { plugin, instance: hash * 1000 + store.keys().len() as u64 };
         let engine = Engine::new(config, hash, identity, Timestamp::after_origin(START + at), store);
         let (calls, resumed, events) = (Vec::new(), Vec::new(), Vec::new());
         let mut worker = Self { engine, store, regions, calls, resumed, events, tokens: 0 };

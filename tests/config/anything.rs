@@ -1,7 +1,7 @@
 //! Whatever the bytes are: no panic, and a refusal says why.
 
 use crate::{files, parts, stem};
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -127,8 +127,9 @@ fn valid_documents() -> Vec<Value> {
 }
 
 /// The property.
-fn check(json: &[u8], node_region: Option<&str>) -> Result<(), TestCaseError> {
-    if let Err(problems) = Config::from_json(json, node_region) {
+fn check(json: &[u8], own_region: Option<&str>) -> Result<(), TestCaseError> {
+    let regions: Vec<_> = own_region.map(str::to_owned).into_iter().collect();
+    if let Err(problems) = Config::from_json(json, Gateway { regions: &regions, ..Gateway::UNKNOWN }) {
         prop_assert!(!problems.is_empty(), "refused without a reason");
         for problem in problems {
             let message = problem.to_string();

@@ -5,7 +5,7 @@ use greatcircle::availability::Status;
 use greatcircle::client::Via;
 use greatcircle::client::lookup;
 use greatcircle::client::presets::Preset;
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::Event;
 use greatcircle::engine::event::{Family, Ignored, LookupResult};
 use greatcircle::geo::Coordinates;
@@ -55,7 +55,7 @@ fn every_example_is_a_valid_configuration() {
 fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva() {
     let readme = readme();
     let [example] = examples(&readme)[..] else { panic!("one example") };
-    let config = Config::from_json(example.as_bytes(), None).unwrap();
+    let config = Config::from_json(example.as_bytes(), Gateway::UNKNOWN).unwrap();
     let headers = [("x-geo-latitude", "46.2"), ("x-geo-longitude", "6.14"), ("x-forwarded-for", "192.0.2.7")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
     let location = config.client.read(&headers, None).location;
@@ -97,7 +97,7 @@ fn the_readme_shows_the_files_of_the_four_chains() {
 fn the_defaults_written_out_are_the_defaults() {
     let section = section(&reference(), "Every default, written out");
     let [example, with_lookup] = examples(&section)[..] else { panic!("two examples") };
-    let parse = |json: &str| Config::from_json(json.as_bytes(), None).unwrap();
+    let parse = |json: &str| Config::from_json(json.as_bytes(), Gateway::UNKNOWN).unwrap();
     assert_eq!(parse(example), parse(&minimal().to_string()));
     let mut lookup = minimal();
     lookup["clientLocation"]["lookup"]["cluster"] = "ipinfo".into();
@@ -209,9 +209,9 @@ fn every_metric_has_a_row_with_its_labels() {
 #[test]
 fn every_log_line_has_a_row_with_its_fields() {
     let reference = section(&reference(), "What can be observed");
-    let config = Config::from_json(minimal().to_string().as_bytes(), None).unwrap();
+    let config = Config::from_json(minimal().to_string().as_bytes(), Gateway::UNKNOWN).unwrap();
     let (region, _) = config.regions.iter().next().unwrap();
-    let problems = Config::from_json(b"{}", None).unwrap_err();
+    let problems = Config::from_json(b"{}", Gateway::UNKNOWN).unwrap_err();
     for event in [
         Event::Configured { regions: 1, local_region: None, hash: 1 },
         Event::Rejected(problems),

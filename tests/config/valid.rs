@@ -7,7 +7,7 @@ use greatcircle::client::headers::{GeoHeaders, Position};
 use greatcircle::client::lookup::Cache;
 use greatcircle::client::presets::Preset;
 use greatcircle::client::trust::Trust;
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use greatcircle::geo::Coordinates;
 use greatcircle::health::Thresholds;
 use greatcircle::probe::Check;
@@ -23,7 +23,7 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The configuration of a file in `config/valid/`.
 pub(crate) fn of(file: &str) -> Config {
     let path = files("valid").into_iter().find(|path| stem(path) == file).unwrap();
-    Config::from_json(&std::fs::read(path).unwrap(), None).unwrap()
+    Config::from_json(&std::fs::read(path).unwrap(), Gateway::UNKNOWN).unwrap()
 }
 
 /// The minimal document with this section.
@@ -33,8 +33,13 @@ pub(crate) fn with(section: &str, value: Value) -> Config {
     parse(&document, None)
 }
 
-pub(crate) fn parse(document: &Value, node_region: Option<&str>) -> Config {
-    Config::from_json(document.to_string().as_bytes(), node_region).unwrap()
+pub(crate) fn parse(document: &Value, own_region: Option<&str>) -> Config {
+    let regions: Vec<_> = own_region.map(str::to_owned).into_iter().collect();
+    parse_for(document, Gateway { regions: &regions, ..Gateway::UNKNOWN })
+}
+
+pub(crate) fn parse_for(document: &Value, gateway: Gateway<'_>) -> Config {
+    Config::from_json(document.to_string().as_bytes(), gateway).unwrap()
 }
 
 /// Two regions, and whatever else is given.
@@ -237,20 +242,65 @@ fn times_that_are_not_given_follow_the_interval() {
 }
 
 #[test]
-fn the_local_region_is_the_configured_one_or_the_nodes_which_may_match_none() {
-    for (configured, node, expected) in [
-        (None, None, (None, None)),
-        (None, Some("us-east"), (Some("us-east"), None)),
-        (None, Some("mars-north"), (None, Some("mars-north"))),
-        (None, Some(""), (None, None)), // a node without a locality
-        (Some("eu-west"), None, (Some("eu-west"), None)),
-        (Some("eu-west"), Some("us-east"), (Some("eu-west"), None)),
-        (Some("eu-west"), Some("mars-north"), (Some("eu-west"), None)),
+fn the_local_region_is_the_configured_one_or_the_first_that_the_gateway_names() {
+    for (configured, own, expected) in [
+        (None, &[][..], (None, None)),
+        (None, &["us-east"], (Some("us-east"), None)),
+        (None, &["mars-north"], (None, Some("mars-north"))),
+        (None, &["mars-north", "us-east", "eu-west"], (Some("us-east"), None)),
+        (None, &["mars-north", "mars-south"], (None, Some("mars-north"))),
+        (Some("eu-west"), &[], (Some("eu-west"), None)),
+        (Some("eu-west"), &["us-east"], (Some("eu-west"), None)),
+        (Some("eu-west"), &["mars-north"], (Some("eu-west"), None)),
     ] {
         let further = configured.map_or(json!({}), |name| json!({"localRegion": name}));
-        let config = parse(&two_regions(&further), node);
+        let regions: Vec<_> = own.iter().map(|name| (*name).to_owned()).collect();
+        let config = parse_for(&two_regions(&further), Gateway { regions: &regions, ..Gateway::UNKNOWN });
         let local = name(&config, config.local_region);
-        assert_eq!((local, config.unmatched_locality.as_deref()), expected, "{configured:?} {node:?}");
+        assert_eq!((local, config.unmatched_locality.as_deref()), expected, "{configured:?} {own:?}");
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_the_environment() {
+    let variable = |name: &str| match name {
+        "EDGE" => Some("s3cret".to_owned()),
+        "TOKEN" => Some("Bearer abc".to_owned()),
+        "PATH_WITH_KEY" => Some("/{ip}?key=abc".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "LINES" => Some("a\nb".to_owned()),
+        _ => None,
+    };
+    let gateway = Gateway { variable: &variable, ..Gateway::UNKNOWN };
+    let env = |name: &str| json!({"env": name});
+    let document = two_regions(&json!({
+        "health": {"headers": {"authorization": env("TOKEN")}},
+        "clientLocation": {
+            "trust": {"header": "x-edge", "equals": env("EDGE")},
+            "lookup": {"cluster": "ipinfo", "path": env("PATH_WITH_KEY"), "headers": {"authorization": env("TOKEN")}},
+        },
+    }));
+    let config = parse_for(&document, gateway);
+    let token = [("authorization".to_owned(), "Bearer abc".to_owned())];
+    assert!(config.regions.iter().all(|(_, region)| region.check().request.headers == token));
+    let lookup = config.client.lookup.unwrap().request;
+    assert_eq!((lookup.path.as_str(), &lookup.headers[..]), ("/{ip}?key=abc", &token[..]));
+    assert_eq!(config.client.trust, Trust::Secret { header: "x-edge".into(), equals: "s3cret".into() });
+
+    for (equals, expected) in [
+        (env("MISSING"), "found no environment variable \"MISSING\", expected one of the VM's, with a value"),
+        (env("EMPTY"), "found no environment variable \"EMPTY\", expected one of the VM's, with a value"),
+        (env("LINES"), "found an object, expected a header value, at least one character and no blanks around it"),
+        (json!({"env": 7}), "found an object, expected {env: NAME} with the name of an environment variable"),
+        (
+            json!({"env": "EDGE", "or": 1}),
+            "found an object, expected a header value, at least one character and no blanks around it",
+        ),
+    ] {
+        let document = two_regions(&json!({"clientLocation": {"trust": {"header": "x-edge", "equals": equals}}}));
+        let problems = Config::from_json(document.to_string().as_bytes(), gateway).unwrap_err();
+        let expected = format!("clientLocation.trust.equals: {expected}");
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 }
 
@@ -275,6 +325,7 @@ fn an_empty_name_turns_an_optional_header_off() {
 fn of_a_key_that_stands_twice_the_last_one_counts() {
     // Not by choice: the parser does not tell. docs/configuration.md says so.
     let region = r#"{"name": "eu-west", "name": "us-east", "latitude": 53.35, "longitude": -6.26}"#;
-    let config = Config::from_json(format!(r#"{{"regions": [], "regions": [{region}]}}"#).as_bytes(), None).unwrap();
+    let config =
+        Config::from_json(format!(r#"{{"regions": [], "regions": [{region}]}}"#).as_bytes(), Gateway::UNKNOWN).unwrap();
     assert_eq!(config.regions.iter().map(|(_, region)| region.name()).collect::<Vec<_>>(), ["us-east"]);
 }

@@ -1,7 +1,7 @@
 //! How long the probes in force may take to notice that a region died or came back.
 
 use anyhow::{Context, Result, bail};
-use greatcircle::config::Config;
+use greatcircle::config::{Config, Gateway};
 use greatcircle::probe::Check;
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl Probing {
     /// # Errors
     /// If the filter would refuse the configuration, or has no such region.
     pub(super) fn of(region: &str, bootstrap: &Bootstrap) -> Result<Self> {
-        let config = match Config::from_json(bootstrap.filter().to_string().as_bytes(), None) {
+        let config = match Config::from_json(bootstrap.filter().to_string().as_bytes(), Gateway::UNKNOWN) {
             Ok(config) => config,
             Err(problems) => bail!("the filter's configuration in envoy/envoy.yaml: {problems:?}"),
         };

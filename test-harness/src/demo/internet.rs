@@ -53,13 +53,13 @@ fn configuration() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use greatcircle::config::Config;
+    use greatcircle::config::{Config, Gateway};
     use test_harness::bootstrap::Bootstrap;
 
     #[test]
     fn the_filter_takes_the_configuration_and_believes_the_edge_only() {
         let file = Bootstrap::from_file().unwrap().with_filter(&configuration());
-        let config = Config::from_json(file.filter().to_string().as_bytes(), None).unwrap();
+        let config = Config::from_json(file.filter().to_string().as_bytes(), Gateway::UNKNOWN).unwrap();
         let trust = &config.client.trust;
         let header = |value: &str| [(SECRET.0.to_owned(), value.as_bytes().to_vec())];
         assert!(trust.covers(&header(SECRET.1), None));
