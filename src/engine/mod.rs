@@ -5,8 +5,8 @@
 //! thing that the engine reaches for is what workers share, through the port [`Shared`].
 //!
 //! There is one engine for each configuration and worker. In reading order: [`request`] is a request's way through,
-//! `lookups` what it may have to wait for, `probing` what happens in a tick, `succession` which configuration is in force, and
-//! [`event`] how all of it is counted and told.
+//! `lookups` what it may have to wait for, `probing` what happens in a tick, `succession` which configuration is in force,
+//! [`refusal`] what follows from a wrong one, and [`event`] how all of it is counted and told.
 
 pub mod event;
 mod lookups;
