@@ -97,6 +97,7 @@ fn what_becomes_of_a_request() {
         worker.events.clear();
         let verdict = worker.engine.request(1, &headers(sent), None, || panic!("nobody asks for the time"), &store);
         assert_eq!(written(&verdict), expected, "{name}");
+        drop(verdict);
         worker.poll();
         let told: Vec<_> = worker.events.iter().filter(|event| matches!(event, Event::GeoHeadersIgnored(_))).collect();
         assert_eq!(told, ignored.map(Event::GeoHeadersIgnored).iter().collect::<Vec<_>>(), "{name}");
@@ -117,6 +118,7 @@ fn a_refusal_leaves_nothing_of_a_clients_own_decision() {
         written(&verdict),
         "-x-region -x-decision | greatcircle.reason=rejected | 503 after 7 s: no region is available"
     );
+    drop(verdict);
     worker.poll();
     assert_eq!(worker.events, [Event::Decided(Decision::Reject)]);
 }
@@ -126,8 +128,7 @@ fn requests_of_one_prefix_wait_for_one_lookup() {
     let store = Store::default();
     let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
     let ask = |worker: &mut Worker<'_>, stream| {
-        let verdict = worker.engine.request(stream, &headers(&[]), source(), || after(ms(0)), &store);
-        let written = written(&verdict);
+        let written = written(&worker.engine.request(stream, &headers(&[]), source(), || after(ms(0)), &store));
         worker.poll();
         written
     };

@@ -13,6 +13,7 @@ use crate::region::{Region, RegionId};
 use crate::shared::Shared;
 use crate::steering::{Decision, Query, Route, steer};
 use crate::time::Timestamp;
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,9 +35,9 @@ pub struct Edits<'a> {
     /// Request headers to remove, however often they came …
     pub remove: Vec<&'a str>,
     /// … and then those to set, whatever they were.
-    pub set: Vec<(&'a str, Cow<'a, str>)>,
+    pub set: SmallVec<[(&'a str, Cow<'a, str>); 2]>,
     /// What the access log can show.
-    pub filter_state: Vec<(&'static str, Cow<'a, str>)>,
+    pub filter_state: SmallVec<[(&'static str, Cow<'a, str>); 3]>,
     /// The region that was chosen: what [`Engine::response_header`] wants to know.
     pub region: Option<RegionId>,
 }
@@ -147,7 +148,7 @@ fn decide<'a>(
             None => Verdict::Continue(withheld(&config.output, remove)), // not a region of this list, which steering never says
         },
         Decision::Reject => {
-            let filter_state = vec![("greatcircle.reason", decision.reason().into())];
+            let filter_state = smallvec![("greatcircle.reason", decision.reason().into())];
             let edits = Edits { filter_state, ..withheld(&config.output, remove) };
             let body = "no region is available\n";
             Verdict::Respond(Response { status: 503, retry_after: plan.shortest_recovery(), body }, edits)
@@ -163,12 +164,12 @@ fn routed<'a>(
     location: &Location,
     remove: Vec<&'a str>,
 ) -> Edits<'a> {
-    let mut set = vec![(output.region_header.as_str(), region.into())];
+    let mut set = smallvec![(output.region_header.as_str(), region.into())];
     if let Some(header) = &output.decision_header {
-        set.push((header, Record { route, region, location }.to_string().into()));
+        set.push((header.as_str(), Record { route, region, location }.to_string().into()));
     }
     let reason = Decision::Route(*route).reason();
-    let mut filter_state = vec![("greatcircle.region", region.into()), ("greatcircle.reason", reason.into())];
+    let mut filter_state = smallvec![("greatcircle.region", region.into()), ("greatcircle.reason", reason.into())];
     if let Some(km) = route.distance {
         filter_state.push(("greatcircle.km", km.to_string().into()));
     }

@@ -1,7 +1,8 @@
 //! A request's context: hands headers to the worker.
 
 use super::host;
-use super::worker::{Chosen, Worker};
+use super::worker::Worker;
+use crate::region::RegionId;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -11,12 +12,12 @@ pub(super) struct Stream {
     context: u32,
     worker: Option<Rc<Worker>>,
     pass_without: Option<Rc<[String]>>,
-    chosen: Rc<Chosen>,
+    chosen: Option<RegionId>,
 }
 
 impl Stream {
     pub(super) fn new(context: u32, worker: Option<Rc<Worker>>, pass_without: Option<Rc<[String]>>) -> Self {
-        Self { context, worker, pass_without, chosen: Rc::default() }
+        Self { context, worker, pass_without, chosen: None }
     }
 }
 
@@ -25,12 +26,15 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.pass_without.iter().flat_map(|names| names.iter()).for_each(|name| host::remove_request_header(name));
-        self.worker.as_ref().map_or(Action::Continue, |worker| worker.request(self.context, &self.chosen))
+        let Some(worker) = &self.worker else { return Action::Continue };
+        let (action, chosen) = worker.request(self.context);
+        self.chosen = chosen;
+        action
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some((worker, region)) = self.worker.as_ref().zip(self.chosen.get()) {
-            worker.response(region);
+        if let Some(worker) = &self.worker {
+            worker.response(self.context, self.chosen);
         }
         Action::Continue
     }

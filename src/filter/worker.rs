@@ -25,12 +25,10 @@ pub(super) struct Worker {
     engine: RefCell<Engine>,
     metrics: Metrics,
     unsent: RefCell<Vec<Call>>,
-    waiting: RefCell<BTreeMap<u32, Rc<Chosen>>>,
+    /// Requests that wait or have waited, and the region that was chosen for each since.
+    waited: RefCell<BTreeMap<u32, Option<RegionId>>>,
     tick_period: Cell<Duration>,
 }
-
-/// The region that was chosen for a request, once there is one.
-pub(super) type Chosen = Cell<Option<RegionId>>;
 
 impl Worker {
     /// The worker with this root context.
@@ -41,7 +39,7 @@ impl Worker {
             engine: RefCell::new(engine),
             metrics,
             unsent: RefCell::default(),
-            waiting: RefCell::default(),
+            waited: RefCell::default(),
             tick_period: Cell::default(),
         };
         worker.run_effects();
@@ -49,25 +47,28 @@ impl Worker {
         worker
     }
 
-    /// Judges a request by its headers. Called in its own context.
-    pub(super) fn request(&self, stream: u32, chosen: &Rc<Chosen>) -> Action {
-        let Some(mut engine) = self.engine() else { return Action::Continue };
-        let headers = host::request_headers();
-        let source = engine.asks_for_source().then(host::source).flatten();
-        let verdict = engine.request(stream, &headers, source, clock::now, &host::SharedData);
-        if let (Verdict::Wait(_), Ok(mut waiting)) = (&verdict, self.waiting.try_borrow_mut()) {
-            waiting.insert(stream, Rc::clone(chosen));
-        }
-        let action = apply(&verdict, chosen);
-        drop(engine);
+    /// Judges a request by its headers, and returns the region that was chosen, if that is known already. Called in its own
+    /// context.
+    pub(super) fn request(&self, stream: u32) -> (Action, Option<RegionId>) {
+        let outcome = self.engine().map(|mut engine| {
+            let headers = host::request_headers();
+            let source = engine.asks_for_source().then(host::source).flatten();
+            let verdict = engine.request(stream, &headers, source, clock::now, &host::SharedData);
+            if let (Verdict::Wait(_), Ok(mut waited)) = (&verdict, self.waited.try_borrow_mut()) {
+                waited.insert(stream, None);
+            }
+            apply(&verdict)
+        });
         self.run_effects();
         self.order_tick();
-        action
+        outcome.unwrap_or((Action::Continue, None))
     }
 
-    /// Writes the region's name where the client finds it. Called in the request's own context.
-    pub(super) fn response(&self, region: RegionId) {
-        let Some(engine) = self.engine() else { return };
+    /// Writes the region's name where the client finds it: the one that was chosen at once, or after waiting. Called in the
+    /// request's own context.
+    pub(super) fn response(&self, stream: u32, chosen: Option<RegionId>) {
+        let later = || self.waited.try_borrow().ok().and_then(|waited| waited.get(&stream).copied().flatten());
+        let (Some(region), Some(engine)) = (chosen.or_else(later), self.engine()) else { return };
         if let Some((header, value)) = engine.response_header(region) {
             host::set_response_header(header, value);
         }
@@ -75,8 +76,8 @@ impl Worker {
 
     /// A request is gone.
     pub(super) fn gone(&self, stream: u32) {
-        let waited = self.waiting.try_borrow_mut().is_ok_and(|mut waiting| waiting.remove(&stream).is_some());
-        if let Some(mut engine) = self.engine().filter(|_| waited) {
+        let waited = self.waited.try_borrow_mut().ok().and_then(|mut waited| waited.remove(&stream));
+        if let (Some(None), Some(mut engine)) = (waited, self.engine()) {
             engine.abandon(stream);
         }
     }
@@ -152,11 +153,15 @@ impl Worker {
     }
 
     fn resume(&self, request: &Waiting) {
-        let chosen = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&request.stream));
-        let (Some(chosen), Some(mut engine)) = (chosen, self.engine()) else { return };
+        let (Ok(mut waited), Some(mut engine)) = (self.waited.try_borrow_mut(), self.engine()) else { return };
+        let Some(chosen) = waited.get_mut(&request.stream) else { return };
         if host::act_for(request.stream) {
-            if host::can_be_edited() && apply(&engine.resume(request), &chosen) == Action::Continue {
-                host::resume_request();
+            if host::can_be_edited() {
+                let (action, region) = apply(&engine.resume(request));
+                *chosen = region;
+                if action == Action::Continue {
+                    host::resume_request();
+                }
             }
             host::act_for(self.root);
         }
@@ -174,22 +179,21 @@ impl Worker {
     }
 }
 
-/// Does to the current request what the verdict says.
-fn apply(verdict: &Verdict<'_>, chosen: &Chosen) -> Action {
+/// Does to the current request what the verdict says, and returns the region that was chosen.
+fn apply(verdict: &Verdict<'_>) -> (Action, Option<RegionId>) {
     match verdict {
         Verdict::Continue(edits) => {
             edit(edits);
-            chosen.set(edits.region);
-            Action::Continue
+            (Action::Continue, edits.region)
         }
         Verdict::Wait(edits) => {
             edit(edits);
-            Action::Pause
+            (Action::Pause, None)
         }
         Verdict::Respond(response, edits) => {
             edit(edits);
             host::respond(response);
-            Action::Pause
+            (Action::Pause, None)
         }
     }
 }
