@@ -9,9 +9,9 @@ mod overlays;
 mod two_regions;
 
 use serde_json::json;
-use test_harness::istio::{Mesh, Module, mesh::Plan};
+use test_harness::istio::{Mesh, Module, manifests::mesh_config, mesh::Plan};
 use test_harness::{Region, eventually, eventually_equals, places::*};
-use two_regions::{GATEWAYS, LIES, NEAREST, base, health, mesh_config, region_of, settled, telling, two_regions};
+use two_regions::{GATEWAYS, LIES, NEAREST, base, health, region_of, settled, telling, two_regions};
 
 #[test]
 fn the_nearest_region_serves_whichever_gateway_a_client_comes_to() {
@@ -164,7 +164,7 @@ fn without_filter_and_stripper_a_client_would_be_heard() {
 
 #[test]
 fn the_access_log_tells_the_decision() {
-    let mesh = settled(two_regions(base()).mesh_config(mesh_config()));
+    let mesh = settled(two_regions(base()).mesh_config(mesh_config().unwrap()));
     let client = mesh.client("eu-west").from(GENEVA);
     client.get("/in-the-log");
     let decision = NEAREST[0].2;

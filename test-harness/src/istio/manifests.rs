@@ -11,6 +11,7 @@ use crate::patch::merge;
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
@@ -62,6 +63,23 @@ impl Manifests {
             }
         }
         Ok(Self { documents })
+    }
+
+    /// A SHA-256 digest of what is applied: these resources, whatever their files look like, and the mesh's own configuration.
+    ///
+    /// # Errors
+    /// If `istio/mesh-config.yaml` cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        // Tools render them in different orders.
+        let mut documents: Vec<_> = self.documents.iter().map(Value::to_string).collect();
+        documents.sort();
+        let said = serde_json::to_vec(&(documents, mesh_config()?))?;
+        Ok(Sha256::digest(said).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The resources, as JSON.
+    pub fn documents(&self) -> &[Value] {
+        &self.documents
     }
 
     /// Whether there is a resource of this kind.
@@ -160,6 +178,16 @@ impl Manifests {
         };
         wanted.map(read).collect()
     }
+}
+
+/// What `istioctl install` is told of the mesh: `meshConfig` in `istio/mesh-config.yaml`.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn mesh_config() -> Result<Value> {
+    let operator: Value =
+        serde_saphyr::from_str(&std::fs::read_to_string(repository().join("istio/mesh-config.yaml"))?)?;
+    Ok(operator["spec"]["meshConfig"].clone())
 }
 
 /// The documents of a YAML stream, without the empty ones.

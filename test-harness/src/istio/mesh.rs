@@ -19,6 +19,7 @@ use super::listeners::{Parts, listeners};
 use super::localities::{Endpoint, Locality};
 use super::manifests::Manifests;
 use super::proxy::Proxy;
+use super::recording::{self, Recording};
 use super::telemetry::access_logs;
 use crate::bootstrap::{Bootstrap, repository};
 use crate::client::Client;
@@ -31,6 +32,7 @@ use crate::region::Region;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// The service of the manifests. Kubernetes tells its port and its pods, so no manifest does.
@@ -41,13 +43,14 @@ const SHOP_HOST: &str = "shop.example.com";
 
 /// What a mesh will be.
 pub struct Plan {
-    manifests: Manifests,
+    pub(super) manifests: Manifests,
     mesh_config: Value,
-    pods: Vec<Locality>,
-    gateways: Vec<Locality>,
+    pub(super) pods: Vec<Locality>,
+    pub(super) gateways: Vec<Locality>,
     addresses: Vec<(String, String)>,
     separate: bool,
     module: Module,
+    recording: Option<Recording>,
 }
 
 impl Plan {
@@ -84,6 +87,12 @@ impl Plan {
     /// What istio-agent has got of the module, instead of `dist/greatcircle.wasm`.
     pub fn module(mut self, module: Module) -> Self {
         self.module = module;
+        self
+    }
+
+    /// The gateways get what a real istiod sent, instead of what is imitated.
+    pub fn recorded(mut self, recording: Recording) -> Self {
+        self.recording = Some(recording);
         self
     }
 
@@ -139,14 +148,31 @@ impl Plan {
         loopback: &BTreeMap<String, u16>,
     ) -> Result<Gateway> {
         let directory = tempfile::tempdir()?;
-        let filters = Discovered::in_file(directory.path().join("filters.json"));
-        let extensions = extensions(&self.manifests, &proxy)?;
-        let discovered: Vec<_> = extensions.iter().map(|it| filter_resource(it.discovered(&self.module))).collect();
-        filters.publish(&discovered)?;
-
         let seen = pods.iter().filter(|(at, _)| !self.separate || at.region == proxy.locality.region);
         let app = || Labels::from([("app".into(), "shop".into())]);
         let pods: Vec<_> = seen.map(|(at, pod)| Endpoint::new(pod.port(), at.clone(), app())).collect();
+        let mut bootstrap = match &self.recording {
+            Some(recording) => self.as_recorded(recording, &proxy, &pods, directory.path())?,
+            None => self.imitated(&proxy, pods, loopback, directory.path())?,
+        };
+        // Istio has tags of its own there, and those of `extraStatTags`.
+        bootstrap["stats_config"] = Bootstrap::from_file()?.stats_config();
+        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path())?;
+        Ok(Gateway { proxy, bootstrap, envoy, _reserved: reserved, _directory: directory })
+    }
+
+    fn imitated(
+        &self,
+        proxy: &Proxy,
+        pods: Vec<Endpoint>,
+        loopback: &BTreeMap<String, u16>,
+        directory: &Path,
+    ) -> Result<Value> {
+        let filters = Discovered::in_file(directory.join("filters.json"));
+        let extensions = extensions(&self.manifests, proxy)?;
+        let discovered: Vec<_> = extensions.iter().map(|it| filter_resource(it.discovered(&self.module))).collect();
+        filters.publish(&discovered)?;
+
         let mut services = from_kubernetes(&self.manifests, &pods)?;
         let (host, namespace, port) = SHOP;
         services.push(Service {
@@ -155,20 +181,23 @@ impl Plan {
             port: (port, "http".into()),
             endpoints: pods,
         });
-        services.extend(from_entries(&self.manifests, &proxy, loopback)?);
+        services.extend(from_entries(&self.manifests, proxy, loopback)?);
 
         let listeners = listeners(&Parts {
             manifests: &self.manifests,
-            proxy: &proxy,
+            proxy,
             extensions: &extensions,
             filters: &filters.source(),
-            access_logs: &access_logs(&self.manifests, &self.mesh_config, &proxy)?,
+            access_logs: &access_logs(&self.manifests, &self.mesh_config, proxy)?,
         })?;
-        let mut bootstrap = proxy.bootstrap(listeners, clusters(&services, &self.manifests, &proxy)?);
-        // Istio has tags of its own there, and those of `extraStatTags`.
-        bootstrap["stats_config"] = Bootstrap::from_file()?.stats_config();
-        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path())?;
-        Ok(Gateway { proxy, bootstrap, envoy, _reserved: reserved, _directory: directory })
+        Ok(proxy.bootstrap(listeners, clusters(&services, &self.manifests, proxy)?))
+    }
+
+    fn as_recorded(&self, recording: &Recording, proxy: &Proxy, pods: &[Endpoint], directory: &Path) -> Result<Value> {
+        let plugins = self.manifests.wasm_plugins()?;
+        let plugin = plugins.first().context("the recording has a WasmPlugin, the manifests have not")?;
+        let trust = &plugin.spec.plugin_config["clientLocation"]["trust"];
+        recording.bootstrap(proxy, &recording::Parts { directory, pods, module: &self.module, trust })
     }
 }
 
@@ -200,6 +229,7 @@ impl Mesh {
             gateways: Vec::new(),
             addresses: Vec::new(),
             separate: false,
+            recording: None,
             module: Module::Arrives(repository().join("dist/greatcircle.wasm")),
         }
     }

@@ -24,10 +24,13 @@
 //! - Delivery: listeners, routes, clusters and endpoints stand in one static bootstrap instead of coming by ADS. The filter does
 //!   come by ECDS, from a file, as istio-agent rewrites it.
 //!
+//! [`recording`] puts what a real istiod sent in the place of listeners, routes, clusters and filters; [`control_plane`] records it.
+//!
 //! A field of a manifest that is neither imitated nor on a list of what is left out is an error: half a manifest proves nothing.
 
 pub mod api;
 pub mod clusters;
+pub mod control_plane;
 pub mod extensions;
 pub mod gateway_api;
 pub mod kubernetes;
@@ -38,6 +41,7 @@ pub mod mesh;
 pub mod patches;
 pub mod policy;
 pub mod proxy;
+pub mod recording;
 pub mod retries;
 pub mod routes;
 pub mod telemetry;
@@ -45,3 +49,4 @@ pub mod telemetry;
 pub use extensions::Module;
 pub use manifests::Manifests;
 pub use mesh::{Mesh, Plan};
+pub use recording::Recording;

@@ -1,7 +1,6 @@
 //! Two regions with two zones each, a gateway in each region, and clients of them.
 
-use serde_json::{Value, json};
-use test_harness::bootstrap::repository;
+use serde_json::json;
 use test_harness::istio::{Manifests, Mesh, mesh::Plan};
 use test_harness::{Client, Place, Response, eventually_equals, places::*};
 
@@ -25,13 +24,6 @@ pub(crate) const LIES: [&[(&str, &str)]; 5] = [
     &[("x-greatcircle-region", "nowhere")],
     &[("x-greatcircle-region", "")],
 ];
-
-/// What `istioctl install` is told of the mesh.
-pub(crate) fn mesh_config() -> Value {
-    let file = repository().join("istio/mesh-config.yaml");
-    let operator: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    operator["spec"]["meshConfig"].clone()
-}
 
 pub(crate) fn base() -> Manifests {
     kustomized("istio/base")
