@@ -170,7 +170,7 @@ fn the_access_log_tells_the_decision() {
     let decision = NEAREST[0].2;
     let expected = format!(
         "GET /in-the-log 200 flags=- region=eu-west reason=nearest km=1191 decision=\"{decision}\" route=eu-west \
-         cluster=outbound|8080|eu-west|shop.shop.svc.cluster.local host=127.0.0.1:"
+         cluster=outbound|8080|eu-west|shop.shop.svc.cluster.local; host=127.0.0.1:"
     );
     eventually(&expected, || {
         let log = mesh.envoy("eu-west").access_log();

@@ -4,8 +4,8 @@
 #[path = "istio/two_regions.rs"]
 mod two_regions;
 
-use serde_json::json;
-use test_harness::istio::{Recording, mesh::Plan};
+use serde_json::{Value, json};
+use test_harness::istio::{Manifests, Mesh, Recording, manifests::mesh_config, mesh::Plan};
 use test_harness::{Region, eventually, places::*};
 use two_regions::{GATEWAYS, LIES, NEAREST, base, region_of, settled, telling, two_regions};
 
@@ -84,6 +84,68 @@ fn the_access_log_tells_the_decision() {
     });
 }
 
+/// As Envoy tells it, so that defaults are told on both sides.
+#[test]
+fn what_is_imitated_is_what_was_recorded() {
+    let (imitated, recorded) = (two_regions(base()).mesh_config(mesh_config().unwrap()).start(), recorded().start());
+    for (gateway, ..) in GATEWAYS {
+        let [imitated, recorded] = [&imitated, &recorded].map(|mesh| told(mesh, gateway));
+        for key in ["routes", "clusters", "localities", "manager", "filters"] {
+            assert_eq!(imitated[key], recorded[key], "{key} at {gateway}");
+        }
+    }
+}
+
+/// What a gateway has, without what is known to be different.
+fn told(mesh: &Mesh, gateway: &str) -> Value {
+    let dump = mesh.envoy(gateway).config_dump();
+    let all = |key: &str| {
+        let configs = dump["configs"].as_array().unwrap().iter();
+        configs.filter_map(|config| config[key].as_array()).flatten().cloned().collect::<Vec<_>>()
+    };
+    let mut routes = [all("static_route_configs"), all("dynamic_route_configs")].concat();
+    let mut routes: Vec<_> = routes.iter_mut().map(|it| it["route_config"].take()).collect();
+    for route in routes[0]["virtual_hosts"][0]["routes"].as_array_mut().unwrap() {
+        // For people; and what is the default.
+        without(route, &["metadata"]);
+        without(&mut route["match"], &["case_sensitive"]);
+    }
+    let mut clusters: Vec<_> = all("static_clusters").iter_mut().map(|it| it["cluster"].take()).collect();
+    clusters.retain(|cluster| cluster["name"] != "BlackHoleCluster");
+    for cluster in &mut clusters {
+        // Endpoints by EDS, and HTTP/1.1, which is the default.
+        let different =
+            ["type", "eds_cluster_config", "load_assignment", "metadata", "typed_extension_protocol_options"];
+        without(cluster, &different);
+    }
+    clusters.sort_by_key(|cluster| cluster["name"].to_string());
+    let assignments = [all("static_endpoint_configs"), all("dynamic_endpoint_configs")].concat();
+    let mut localities: Vec<_> = assignments.iter().flat_map(|it| localities(&it["endpoint_config"])).collect();
+    assert!(!localities.is_empty(), "no endpoints at {gateway}");
+    localities.sort_by_key(Value::to_string);
+    let mut listener = all("static_listeners")[0]["listener"].take();
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let mut filters = manager["http_filters"].take();
+    // By 1.30 a WasmPlugin has another name, and 1.29 is recorded.
+    without(&mut filters[0], &["name", "config_discovery"]);
+    // Where routes come from; what a tracer would say, and there is none; and what is the default.
+    without(manager, &["route_config", "rds", "http_filters", "tracing", "http_protocol_options"]);
+    json!({"routes": routes, "clusters": clusters, "localities": localities, "manager": manager, "filters": filters})
+}
+
+fn localities(assignment: &Value) -> Vec<Value> {
+    let one = |group: &Value| {
+        let pods = group["lb_endpoints"].as_array().map(Vec::len);
+        json!([assignment["cluster_name"], group["locality"], group["priority"], group["load_balancing_weight"], pods])
+    };
+    assignment["endpoints"].as_array().into_iter().flatten().map(one).collect()
+}
+
+fn without(object: &mut Value, keys: &[&str]) {
+    let object = object.as_object_mut().unwrap();
+    keys.iter().for_each(|key| drop(object.remove(*key)));
+}
+
 #[test]
 fn a_recording_of_other_manifests_is_refused() {
     let recording = Recording::read(RECORDING).unwrap_or_else(|error| panic!("{error:#}"));
@@ -108,6 +170,5 @@ fn istiod_sends_what_was_recorded() {
 
 /// As the files are, down to whose geo headers are believed.
 fn shipped() -> Plan {
-    let manifests = test_harness::istio::Manifests::kustomized("istio/base").unwrap();
-    two_regions(manifests)
+    two_regions(Manifests::kustomized("istio/base").unwrap())
 }

@@ -137,13 +137,14 @@ fn one(service: &Service, subset: &str, labels: &Labels, policy: &TrafficPolicy,
     };
     let mut cluster = json!({
         "name": name,
+        // What statistics and access logs call it: the mark ends the name for the rules that make labels.
+        "alt_stat_name": format!("{name};"),
         "type": "STATIC", // EDS in Istio; the assignment is the same
         "connect_timeout": "10s",
         "common_lb_config": {},
         "load_assignment": {"cluster_name": name, "endpoints": assigned(&endpoints, &proxy.locality, failover)},
         "circuit_breakers": {"thresholds": [{
             "max_connections": u32::MAX, "max_pending_requests": u32::MAX, "max_requests": u32::MAX, "max_retries": u32::MAX,
-            "track_remaining": true,
         }]},
         "typed_extension_protocol_options": {HTTP_OPTIONS: {
             "@type": format!("type.googleapis.com/{HTTP_OPTIONS}"),

@@ -114,13 +114,12 @@ fn listener(port: u16, servers: &[BoundServer], parts: &Parts<'_>) -> Result<Val
 fn connection_manager(port: u16, routes: Value, http_filters: Vec<Value>) -> Value {
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": format!("outbound_{}", listener_name(port)),
-        "codec_type": "AUTO",
+        "stat_prefix": format!("outbound_{};", listener_name(port)),
         "use_remote_address": true,
-        "xff_num_trusted_hops": 0,
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"subject": true, "cert": true, "dns": true, "uri": true},
         "server_name": "istio-envoy",
+        "proxy_100_continue": true,
         "normalize_path": true,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "stream_idle_timeout": "0s",
@@ -142,7 +141,11 @@ fn http_filters(extensions: &[&Extension], source: &Value) -> Vec<Value> {
         here.into_iter().map(|extension| extension.http_filter(source)).collect::<Vec<_>>()
     };
     let stock = [
-        ("envoy.filters.http.grpc_stats", "grpc_stats.v3.FilterConfig", json!({"emit_filter_state": true})),
+        (
+            "envoy.filters.http.grpc_stats",
+            "grpc_stats.v3.FilterConfig",
+            json!({"emit_filter_state": true, "stats_for_all_methods": false}),
+        ),
         ("envoy.filters.http.fault", "fault.v3.HTTPFault", json!({})),
         ("envoy.filters.http.cors", "cors.v3.Cors", json!({})),
         ("envoy.filters.http.router", "router.v3.Router", json!({})),

@@ -21,6 +21,7 @@
 //! - East-west gateways. A pod in another region is reached directly; in a mesh of several networks its address would be that of
 //!   the other network's gateway, in the same locality and with the same labels.
 //! - Filters that only Istio's build of Envoy has (metadata exchange, `istio.alpn`, `istio.stats`).
+//! - Tracing, which says nothing without a provider; the listener's own access log; BlackHoleCluster.
 //! - Delivery: listeners, routes, clusters and endpoints stand in one static bootstrap instead of coming by ADS. The filter does
 //!   come by ECDS, from a file, as istio-agent rewrites it.
 //!

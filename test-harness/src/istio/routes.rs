@@ -3,7 +3,8 @@
 //! A destination that does not exist is no error, neither here nor in Istio: such a route answers 503.
 
 use super::api::{
-    HeaderOperations, HttpMatch, HttpRoute, Labels, Resource, StringMatch, VirtualService, WeightedDestination,
+    HeaderOperations, HttpMatch, HttpRoute, Labels, Metadata, Resource, StringMatch, VirtualService,
+    WeightedDestination,
 };
 use super::listeners::BoundServer;
 use super::policy::seconds;
@@ -114,13 +115,14 @@ fn routes(service: &Resource<VirtualService>, port: u16, bound: &BoundServer) ->
             {
                 continue;
             }
-            out.push(route(rule, when, &service.metadata.namespace, port)?);
+            out.push(route(rule, when, &service.metadata, port)?);
         }
     }
     Ok(out)
 }
 
-fn route(rule: &HttpRoute, when: &HttpMatch, namespace: &str, listener_port: u16) -> Result<Value> {
+fn route(rule: &HttpRoute, when: &HttpMatch, of: &Metadata, listener_port: u16) -> Result<Value> {
+    let Metadata { name: virtual_service, namespace } = of;
     let name = if when.name.is_empty() { rule.name.clone() } else { format!("{}.{}", rule.name, when.name) };
     let timeout = seconds(rule.timeout.as_deref())?.unwrap_or_else(|| "0s".into());
     let mut action = json!({"timeout": timeout, "max_grpc_timeout": timeout});
@@ -138,7 +140,9 @@ fn route(rule: &HttpRoute, when: &HttpMatch, namespace: &str, listener_port: u16
         [only] => {
             headers.extend(&only.headers);
             action["cluster"] = cluster(only).into();
-            cluster(only)
+            let to = &only.destination;
+            let port = to.port.as_ref().map_or(listener_port, |port| port.number);
+            format!("{}:{port}", full_name(&to.host, namespace))
         }
         several => {
             let weighted = several.iter().filter(|to| to.weight != Some(0));
@@ -147,11 +151,16 @@ fn route(rule: &HttpRoute, when: &HttpMatch, namespace: &str, listener_port: u16
                 None => Ok(json!({"name": cluster(to), "weight": to.weight.unwrap_or(1)})),
             });
             action["weighted_clusters"] = json!({"clusters": weighted.collect::<Result<Vec<_>>>()?});
-            name.clone()
+            format!("{virtual_service}:{listener_port}")
         }
     };
+    let matched = matcher(when)?;
+    let path = match &matched {
+        it if it["prefix"].is_string() => format!("{}*", it["prefix"].as_str().unwrap_or_default()),
+        it => it["path"].as_str().or(it["safe_regex"]["regex"].as_str()).unwrap_or_default().to_owned(),
+    };
     let mut route =
-        json!({"name": name, "match": matcher(when)?, "route": action, "decorator": {"operation": operation}});
+        json!({"name": name, "match": matched, "route": action, "decorator": {"operation": operation + &path}});
     for headers in headers {
         for (operations, add, remove) in [
             (&headers.request, "request_headers_to_add", "request_headers_to_remove"),
@@ -217,7 +226,6 @@ fn header(name: &str, value: &StringMatch) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::istio::api::Metadata;
 
     #[test]
     fn a_gateway_serves_the_hosts_that_it_has_in_common_with_a_service() {
