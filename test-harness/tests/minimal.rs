@@ -159,6 +159,20 @@ fn the_figures_of_the_readme_are_computed() {
     assert_eq!((km(GENEVA, DUBLIN).round(), km(GENEVA, ASHBURN).round()), (1191.0, 6566.0));
 }
 
+#[test]
+fn its_metrics_can_be_summed() {
+    let gateway = Gateway::start();
+    let near = |latitude: &'static str, longitude: &'static str| {
+        [("x-geo-latitude", latitude), ("x-geo-longitude", longitude)]
+    };
+    for headers in [near("46.2", "6.14"), near("46.2", "6.14"), near("40.71", "-74.01")] {
+        assert_eq!(gateway.get(&headers).status, 200);
+    }
+    let sum = |label: &str| gateway.envoy.metrics().sum("greatcircle_decisions_total", label);
+    assert_eq!(sum("region"), [("eu-west".to_owned(), 2), ("us-east".to_owned(), 1)].into());
+    assert_eq!(sum("reason"), [("nearest".to_owned(), 3)].into());
+}
+
 /// The gateway of the file, with ports that are free here and nothing else changed.
 struct Gateway {
     envoy: Envoy,
