@@ -143,6 +143,32 @@ fn a_region_that_is_gone_is_unknown_to_the_gauge_unless_another_plugin_probes_it
     }
 }
 
+/// Two listeners under one plugin name: each has regions that the other one has not.
+#[test]
+fn the_newest_does_not_write_off_the_regions_of_an_older_one_that_is_in_force() {
+    for interval in [1, 3600] {
+        let store = Store::default();
+        let own = |name: &str| {
+            let check = Check { interval: seconds(interval), timeout: ms(100), stale_after: seconds(9000), ..check() };
+            Regions::new(vec![Region::new(name, common::at(1.0, 1.0), check)]).unwrap()
+        };
+        let mut old = Worker::new(&store, "p", 1, own("a"), seconds(0));
+        let mut new = Worker::new(&store, "p", 2, own("b"), seconds(0));
+        let mut told = Vec::new();
+        for tick in 0..400 {
+            let at = ms(tick * 250);
+            request(&mut old, &store, at);
+            request(&mut new, &store, at);
+            old.tick(at, &[]);
+            new.tick(at, &[]);
+            let gauges = [new.gauges(), old.gauges()].concat();
+            told.extend(gauges.into_iter().filter(|_| at > seconds(20)));
+        }
+        assert!(told.iter().any(|(name, _)| name == "a") && told.iter().any(|(name, _)| name == "b"));
+        assert!(told.iter().all(|(_, health)| *health == Health::Up), "every {interval} s: {told:?}");
+    }
+}
+
 #[test]
 fn the_gauge_of_a_region_is_down_if_it_is_so_for_any_configuration_in_force() {
     let store = Store::default();

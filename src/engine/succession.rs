@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long an older configuration is in force after its last request.
 const IN_USE: Duration = Duration::from_secs(60);
 
+/// How often an older configuration that is in force says so.
+const SAY_SO_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a configuration is gone before an older one may follow it: whoever lives says so with its next tick.
 const VACANCY: Duration = Duration::from_secs(2);
 
@@ -44,6 +47,7 @@ pub(super) struct Succession {
     /// Whether there was a request since the last tick.
     used: bool,
     last_use: Option<Timestamp>,
+    last_tick: Timestamp,
 }
 
 /// What all configurations under one plugin name share.
@@ -58,6 +62,8 @@ struct Register {
     gone: Vec<String>,
     /// Earlier configurations, the latest last.
     superseded: Vec<u64>,
+    /// Those of them that are in force because they take requests, and when they said so.
+    in_use: Vec<(u64, Timestamp)>,
 }
 
 impl Succession {
@@ -80,6 +86,7 @@ impl Succession {
             in_force: false,
             used: false,
             last_use: None,
+            last_tick: now,
         };
         this.refresh(shared);
         this.in_force = this.is_in_force(now);
@@ -102,9 +109,10 @@ impl Succession {
         self.in_force
     }
 
-    /// Whether this is an earlier configuration under the same name.
+    /// Whether this is an earlier configuration under the same name, and not in force any more.
     pub(super) fn is_superseded(&self, config: u64) -> bool {
-        config != self.config && self.register.superseded.contains(&config)
+        let in_use = |(other, said): &(u64, Timestamp)| *other == config && self.last_tick.since(*said) < IN_USE;
+        config != self.config && self.register.superseded.contains(&config) && !self.register.in_use.iter().any(in_use)
     }
 
     /// A new request came.
@@ -139,6 +147,10 @@ impl Succession {
             self.refresh(shared);
         }
         self.in_force = self.is_in_force(now);
+        self.last_tick = now;
+        if self.in_force && self.register.newest != config && !self.register.has_said_so(config, now) {
+            update(shared, &self.key, |register| register.say_so(config, now));
+        }
     }
 
     fn is_in_force(&self, now: Timestamp) -> bool {
@@ -185,7 +197,23 @@ impl Register {
         (now.since(vacant) > VACANCY).then(|| self.take_over(config, now))
     }
 
+    /// Whether an older configuration has said lately that it is in force.
+    fn has_said_so(&self, config: u64, now: Timestamp) -> bool {
+        self.in_use.iter().any(|(other, said)| *other == config && now.since(*said) < SAY_SO_EVERY)
+    }
+
+    /// An older configuration is in force. Returns `None` if another worker has said so meanwhile.
+    fn say_so(&mut self, config: u64, now: Timestamp) -> Option<()> {
+        if self.newest == config || self.has_said_so(config, now) {
+            return None;
+        }
+        self.in_use.retain(|(other, said)| *other != config && now.since(*said) < IN_USE);
+        self.in_use.push((config, now));
+        Some(())
+    }
+
     fn take_over(&mut self, config: u64, now: Timestamp) {
+        self.in_use.retain(|(other, _)| *other != config);
         self.superseded.retain(|other| *other != config && *other != self.newest);
         if !self.is_new() {
             self.superseded.push(self.newest);
@@ -202,7 +230,7 @@ impl Register {
 
 /// Where the register is. The number stands for the format.
 fn key(plugin: &str) -> String {
-    format!("greatcircle/succession/1/{:016x}", stable_hash(&plugin))
+    format!("greatcircle/succession/2/{:016x}", stable_hash(&plugin))
 }
 
 fn update(shared: &dyn Shared, key: &str, mut change: impl FnMut(&mut Register) -> Option<()>) {
