@@ -1,4 +1,4 @@
-//! Lookups whatever happens: answers of any bytes, any order of events at the desk, any stream of answers into the cache.
+//! Lookups whatever happens: answers of any bytes, any order of events for what is in flight, any stream of answers into the cache.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // allowed in tests, but clippy sees no test in a helper
 

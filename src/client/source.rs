@@ -31,7 +31,7 @@ pub fn is_public(address: IpAddr) -> bool {
         IpAddr::V6(address) => match address.segments() {
             [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => false, // documentation
             [0x2001, 0..=0x01ff, ..] => false,                       // protocol assignments, benchmarking, Teredo
-            [0x2002, ..] => false,                                   // 6to4: somebody's IPv4 address in disguise
+            [0x2002, ..] => false,                                   // 6to4: somebody's IPv4 address in an IPv6 one
             [first, ..] => (0x2000..=0x3fff).contains(&first),
         },
     }

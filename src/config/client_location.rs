@@ -167,7 +167,7 @@ fn read_peers(node: &Node<'_>) -> Option<Vec<IpNet>> {
     networks.into_iter().collect()
 }
 
-/// Reads a network in CIDR notation; a single address is a network of its own. IPv4 in the disguise of IPv6 is IPv4, because
+/// Reads a network in CIDR notation; a single address is a network of its own. An IPv4-mapped network is IPv4, because
 /// addresses are compared without it.
 fn read_network(node: &Node<'_>) -> Option<IpNet> {
     let network = node.as_text().and_then(|text| match text.split_once('/') {

@@ -198,11 +198,6 @@ impl Engine {
         self.settle(purpose, reply, now, shared);
     }
 
-    /// The worker lets go of this configuration.
-    pub fn close(&mut self, now: Timestamp, shared: &dyn Shared) {
-        self.end(now, shared);
-    }
-
     fn settle(&mut self, purpose: Purpose, reply: &Reply<'_>, now: Timestamp, shared: &dyn Shared) {
         match purpose {
             Purpose::Probe(probe) => self.settle_probe(probe, reply, now, shared),

@@ -172,8 +172,8 @@ impl Engine {
         probing.reported = current;
     }
 
-    /// Lets go of the configuration: what nobody reports any more is unknown.
-    pub(super) fn end(&mut self, now: Timestamp, shared: &dyn Shared) {
+    /// The worker lets go of the configuration: what nobody reports any more is unknown.
+    pub fn close(&mut self, now: Timestamp, shared: &dyn Shared) {
         self.tell_not_in_force();
         if self.succession.close(now, shared) {
             for (region, _) in self.config.regions.iter() {

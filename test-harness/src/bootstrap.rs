@@ -17,7 +17,7 @@ pub const GATEWAY: &str = "gateway";
 const HTTP_CONNECTION_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 const PLUGIN: &str = "/typed_config/config";
 const ENDPOINT_PORT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
-const LADDER: &str = "/cluster_type/typed_config/clusters";
+const FAILOVER_ORDER: &str = "/cluster_type/typed_config/clusters";
 const OWN_REGION: &str = "/node/locality/region";
 
 /// The root of the repository.
@@ -89,8 +89,8 @@ impl Bootstrap {
             let clusters = clusters.as_array().into_iter().flatten();
             clusters.clone().find(|cluster| cluster.pointer(has).is_some()).cloned().context("no pattern")
         };
-        let (leaf, aggregate) = (pattern(ENDPOINT_PORT)?, pattern(LADDER)?);
-        let rungs = aggregate.pointer(LADDER).and_then(Value::as_array).map_or(0, Vec::len);
+        let (leaf, aggregate) = (pattern(ENDPOINT_PORT)?, pattern(FAILOVER_ORDER)?);
+        let length = aggregate.pointer(FAILOVER_ORDER).and_then(Value::as_array).map_or(0, Vec::len);
 
         let leaf = |region: &RegionSpec| -> Result<Value> {
             let mut leaf = leaf.clone();
@@ -104,7 +104,7 @@ impl Bootstrap {
             nearest.sort_by(|a, b| first.kilometres_to(a).total_cmp(&first.kilometres_to(b)));
             let mut aggregate = aggregate.clone();
             aggregate["name"] = name.into();
-            *at(&mut aggregate, LADDER)? = nearest.iter().take(rungs).map(|region| region.leaf()).collect();
+            *at(&mut aggregate, FAILOVER_ORDER)? = nearest.iter().take(length).map(|region| region.leaf()).collect();
             Ok(aggregate)
         };
         let leaves = regions.iter().map(leaf);
@@ -296,12 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ladder_climbs_by_distance_across_the_date_line() {
+    fn failover_goes_by_distance_across_the_date_line() {
         let regions =
             [("a", DUBLIN), ("b", SYDNEY), ("c", APIA), ("d", SUVA)].map(|(name, place)| RegionSpec::at(name, place));
         let bootstrap = Bootstrap::from_file().unwrap().with_regions(&regions).unwrap();
         let clusters = bootstrap.envoy["static_resources"]["clusters"].as_array().unwrap();
         let suva = clusters.iter().find(|cluster| cluster["name"] == "d").unwrap();
-        assert_eq!(suva.pointer(LADDER).unwrap(), &json!(["region-d", "region-c", "region-b", "region-a"]));
+        assert_eq!(suva.pointer(FAILOVER_ORDER).unwrap(), &json!(["region-d", "region-c", "region-b", "region-a"]));
     }
 }

@@ -120,12 +120,12 @@ mod tests {
         assert_eq!(circuit, Circuit::Open { until: at(1), pause: SHORTEST_PAUSE });
         assert_eq!(circuit.admit(at(0)), (circuit, false));
         assert_eq!(circuit.observe(Signal::Fails, at(0), FULL_PAUSE), circuit, "a straggler changes nothing");
-        let (trial, admitted) = circuit.admit(at(1));
+        let (half_open, admitted) = circuit.admit(at(1));
         assert!(admitted);
-        assert_eq!(trial.admit(at(1)), (trial, false), "one trial at a time");
-        let reopened = trial.observe(Signal::Fails, at(1), HALF_PAUSE);
+        assert_eq!(half_open.admit(at(1)), (half_open, false), "one trial at a time");
+        let reopened = half_open.observe(Signal::Fails, at(1), HALF_PAUSE);
         assert_eq!(reopened, Circuit::Open { until: at(2), pause: Duration::from_secs(2) });
-        assert_eq!(trial.observe(Signal::Works, at(1), 0), Circuit::default());
+        assert_eq!(half_open.observe(Signal::Works, at(1), 0), Circuit::default());
     }
 
     #[test]

@@ -84,8 +84,8 @@ fn caller_row(mark: char, [who, address, region, place, km, via, country, asked]
 }
 
 /// What will happen in the last part, and how long probes may take to notice.
-pub(super) fn announcement(visit_from: &str, ladder: &[Neighbour], rate: u32, probing: &Probing) -> String {
-    let [first, second, ..] = ladder else { return String::new() };
+pub(super) fn announcement(visit_from: &str, nearest: &[Neighbour], rate: u32, probing: &Probing) -> String {
+    let [first, second, ..] = nearest else { return String::new() };
     format!(
         "   {rate} requests a second from {visit_from}: {} is nearest ({:.0} km), then {} ({:.0} km).\n   \
          Probes as in envoy/envoy.yaml: {probing}.\n   \
