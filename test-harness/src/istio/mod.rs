@@ -30,6 +30,7 @@
 //! A field of a manifest that is neither imitated nor on a list of what is left out is an error: half a manifest proves nothing.
 
 pub mod api;
+pub mod chart;
 pub mod clusters;
 pub mod control_plane;
 pub mod extensions;
