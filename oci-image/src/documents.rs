@@ -2,15 +2,14 @@
 //!
 //! What the OCI image specification 1.1 names comes from `oci-spec`; `manifest.json` is `docker load`'s own.
 
-use crate::digest;
+use crate::{NAME, TAG, digest};
 use anyhow::Result;
 use oci_spec::image::{
-    ANNOTATION_REF_NAME, Arch, Config, Descriptor, DescriptorBuilder, Digest, ImageConfiguration,
-    ImageConfigurationBuilder, ImageIndex, ImageIndexBuilder, ImageManifest, ImageManifestBuilder, MediaType,
-    OciLayout, OciLayoutBuilder, Os, RootFsBuilder, SCHEMA_VERSION,
+    Arch, Config, Descriptor, DescriptorBuilder, Digest, ImageConfiguration, ImageConfigurationBuilder, ImageIndex,
+    ImageIndexBuilder, ImageManifest, ImageManifestBuilder, MediaType, OciLayout, OciLayoutBuilder, Os, RootFsBuilder,
+    SCHEMA_VERSION,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// `oci-layout`.
 pub(crate) fn layout() -> Result<OciLayout> {
@@ -39,10 +38,11 @@ pub(crate) fn manifest(config: &[u8], layer: &[u8]) -> Result<ImageManifest> {
         .build()?)
 }
 
-/// `index.json`. Tools find the image in it by its tag.
-pub(crate) fn index(manifest: &[u8], tag: Option<String>) -> Result<ImageIndex> {
+/// `index.json`. Tools find the image in it by its names.
+pub(crate) fn index(manifest: &[u8], names: Option<&Names>) -> Result<ImageIndex> {
     let mut described = descriptor(MediaType::ImageManifest, manifest)?;
-    described.set_annotations(tag.map(|tag| HashMap::from([(ANNOTATION_REF_NAME.into(), tag)])));
+    let annotations = names.map(|names| serde_json::from_value(serde_json::to_value(names)?)).transpose()?;
+    described.set_annotations(annotations);
     Ok(ImageIndexBuilder::default()
         .schema_version(SCHEMA_VERSION)
         .media_type(MediaType::ImageIndex)
@@ -56,28 +56,40 @@ fn descriptor(media_type: MediaType, blob: &[u8]) -> Result<Descriptor> {
     Ok(DescriptorBuilder::default().media_type(media_type).digest(digest).size(u64::try_from(blob.len())?).build()?)
 }
 
-/// The tags in `index.json`: `oci-spec` reads annotations as a map, where one of two with the same name would be lost.
-#[derive(Deserialize)]
-pub(crate) struct Tags {
-    manifests: Vec<Tagged>,
-}
-
-#[derive(Deserialize)]
-struct Tagged {
-    annotations: Option<Annotations>,
-}
-
-#[derive(Deserialize)]
+/// What the image is called in `index.json`.
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Annotations {
+pub(crate) struct Names {
+    /// The tag alone: whoever copies the image says where to.
     #[serde(rename = "org.opencontainers.image.ref.name")]
     tag: String,
+    /// The whole name, for containerd's image store, which is docker's by default since its version 29. Without it that store
+    /// takes the tag for a name, and docker does not find the image again.
+    #[serde(rename = "io.containerd.image.name", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
-impl Tags {
-    /// The first.
-    pub(crate) fn tag(self) -> Option<String> {
-        self.manifests.into_iter().find_map(|manifest| manifest.annotations).map(|annotations| annotations.tag)
+impl Names {
+    pub(crate) fn ours() -> Self {
+        Self { tag: TAG.into(), name: Some(format!("docker.io/library/{NAME}:{TAG}")) }
+    }
+}
+
+/// The names in `index.json`: `oci-spec` reads annotations as a map, where one of two with the same name would be lost.
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    manifests: Vec<NamedManifest>,
+}
+
+#[derive(Deserialize)]
+struct NamedManifest {
+    annotations: Option<Names>,
+}
+
+impl Named {
+    /// The first's.
+    pub(crate) fn names(self) -> Option<Names> {
+        self.manifests.into_iter().find_map(|manifest| manifest.annotations)
     }
 }
 

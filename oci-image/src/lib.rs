@@ -9,7 +9,7 @@
 //! ```text
 //! oci-layout                 the layout's version
 //! index.json                 what is in the layout: one image
-//! manifest.json              the same, said to docker
+//! manifest.json              the same, said to docker's older image store; the newer one reads index.json
 //! blobs/sha256/<digest>      the manifest, the configuration, and the layer: a tar with plugin.wasm, gzipped
 //! ```
 //!

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use oci_image::NAME;
+use oci_image::{NAME, TAG};
 use std::fs;
 use std::path::PathBuf;
 
@@ -38,7 +38,8 @@ fn how_to_push(archive: &str, digest: &str) -> String {
   oras cp --from-oci-layout {archive}@{digest} REGISTRY/{NAME}:VERSION
   mkdir image && tar -xf {archive} -C image && crane push image REGISTRY/{NAME}:VERSION
 
-(docker load -i {archive} works too, but docker push compresses anew: then pin the digest that it prints.)
+(docker load -i {archive} works too, and calls it {NAME}:{TAG}. Then pin the digest that docker push prints: docker's
+older image store, the default before 29, compresses anew.)
 In the WasmPlugin: url: oci://REGISTRY/{NAME}:VERSION, and sha256: {sha256}"
     )
 }

@@ -4,7 +4,7 @@
 //! than `oci-spec`, which passes over fields: here a document has to be the one that this crate would write of the same blobs,
 //! JSON value for JSON value. What says more, this crate cannot call right.
 
-use crate::documents::{self, DockerImage, Tags};
+use crate::documents::{self, DockerImage, Named};
 use crate::{PLUGIN, blob_path, digest};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::GzDecoder;
@@ -45,8 +45,8 @@ pub fn read(archive: &[u8]) -> Result<Image> {
     let docker = take(&mut files, "manifest.json")?;
     ensure!(files.is_empty(), "nobody refers to {:?}", files.keys());
 
-    let tag = document::<Tags>(&index).context("index.json")?.tag();
-    says_only(&index, &documents::index(&manifest, tag)?).context("index.json")?;
+    let names = document::<Named>(&index).context("index.json")?.names();
+    says_only(&index, &documents::index(&manifest, names.as_ref())?).context("index.json")?;
     says_only(&manifest, &documents::manifest(&config, &layer)?).context("the manifest")?;
     check_config(&config, &layer_files).context("the configuration")?;
     check_docker(&docker, &described_config, &described_layer).context("manifest.json")?;

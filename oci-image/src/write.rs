@@ -2,13 +2,13 @@
 //!
 //! No time, no owner, no name of a machine gets in, and gzip's parameters are fixed.
 
-use crate::documents::{self, DockerImage};
+use crate::documents::{self, DockerImage, Names};
 use crate::{NAME, PLUGIN, TAG, blob_path, digest};
 use anyhow::Result;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
 
-/// The archive for this module. The image's digest depends on the module alone; the tag stands beside the image.
+/// The archive for this module. The image's digest depends on the module alone; its names stand beside the image.
 ///
 /// # Errors
 /// None in practice: the writers underneath write to memory.
@@ -17,7 +17,8 @@ pub fn write(module: &[u8]) -> Result<Vec<u8>> {
     let layer = gzip(&files)?;
     let config = serde_json::to_vec(&documents::config(&files)?)?;
     let manifest = serde_json::to_vec(&documents::manifest(&config, &layer)?)?;
-    let index = serde_json::to_vec(&documents::index(&manifest, Some(TAG.into()))?)?;
+    // A value's fields are in order. The annotations of an index are a hash map, which is in another one each time.
+    let index = serde_json::to_value(documents::index(&manifest, Some(&Names::ours()))?)?;
     let docker = DockerImage {
         config: blob_path(&digest(&config)),
         repo_tags: vec![format!("{NAME}:{TAG}")],
@@ -25,7 +26,7 @@ pub fn write(module: &[u8]) -> Result<Vec<u8>> {
     };
     archive(&[
         ("oci-layout".into(), serde_json::to_vec(&documents::layout()?)?),
-        ("index.json".into(), index),
+        ("index.json".into(), serde_json::to_vec(&index)?),
         ("manifest.json".into(), serde_json::to_vec(&[docker])?),
         (blob_path(&digest(&manifest)), manifest),
         (blob_path(&digest(&config)), config),

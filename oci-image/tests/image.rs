@@ -28,15 +28,27 @@ fn the_digest_of_a_module_is_the_same_for_ever() {
 }
 
 #[test]
-fn an_archive_from_elsewhere_is_read_too() {
-    assert_eq!(read(&forgery::archive(MODULE, SOUND)).unwrap().module, MODULE);
+fn the_archive_of_a_module_is_always_the_same() {
+    let archive = write(MODULE).unwrap();
+    assert!((0..16).all(|_| write(MODULE).unwrap() == archive));
 }
 
 #[test]
-fn tools_find_the_image_by_its_tag() {
+fn an_archive_from_elsewhere_is_read_too() {
+    let tag_alone = index(|it| it["manifests"][0]["annotations"] = json!({"org.opencontainers.image.ref.name": "1"}));
+    for fault in [SOUND, tag_alone] {
+        assert_eq!(read(&forgery::archive(MODULE, fault)).unwrap().module, MODULE);
+    }
+}
+
+#[test]
+fn tools_find_the_image_by_its_names() {
     let files = untar(&write(MODULE).unwrap());
     let document = |path: &str| serde_json::from_slice::<Value>(&files[path]).unwrap();
-    let annotations = json!({"org.opencontainers.image.ref.name": TAG});
+    let annotations = json!({
+        "org.opencontainers.image.ref.name": TAG,
+        "io.containerd.image.name": format!("docker.io/library/{NAME}:{TAG}"),
+    });
     assert_eq!(document("index.json")["manifests"][0]["annotations"], annotations);
     assert_eq!(document("manifest.json")[0]["RepoTags"], json!([format!("{NAME}:{TAG}")]));
 }
