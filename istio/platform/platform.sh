@@ -79,13 +79,13 @@ up() {
     exchange_secrets
     for_each_region deploy_shop
     push_image
-    write_overlay
+    write_values
     for_each_region apply_greatcircle
     say_how_to_try
 }
 
 main() {
-    local words=() word tools=(docker kind kubectl)
+    local words=() word wanted=(docker kind kubectl)
     for word in "$@"; do
         case $word in
         --dry-run) DRY_RUN=yes ;;
@@ -103,8 +103,8 @@ main() {
     esac
     choose_regions
     trap report_failure EXIT
-    [[ ${words[0]} != up ]] || tools+=(istioctl openssl curl)
-    check_prerequisites "${tools[@]}"
+    [[ ${words[0]} != up ]] || wanted+=(istioctl helm openssl curl cgroups inotify)
+    check_prerequisites "${wanted[@]}"
     begin
     case ${words[0]} in
     up) up ;;

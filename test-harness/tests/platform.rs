@@ -37,7 +37,7 @@ fn dry_run(machine: &Machine, regions: &str, arguments: &[&str]) -> String {
 #[test]
 fn a_dry_run_prints_the_reviewed_script_and_runs_nothing() {
     let machine = Machine::new();
-    for tool in ["docker", "kind", "kubectl", "istioctl", "openssl", "curl", "sha256sum"] {
+    for tool in ["docker", "kind", "kubectl", "istioctl", "helm", "openssl", "curl", "sha256sum"] {
         machine.has_not(tool);
     }
     for (name, regions, arguments) in PRINTED {
@@ -53,12 +53,6 @@ fn a_dry_run_prints_the_reviewed_script_and_runs_nothing() {
     assert!(!machine.in_root("target").exists());
 }
 
-/// Not the versions, which only a real run asks for.
-fn calls_but_for_versions(machine: &Machine) -> Vec<String> {
-    let asks_version = |call: &String| call.contains(" version") || call.contains(" --version");
-    machine.new_calls().into_iter().filter(|call| !asks_version(call)).collect()
-}
-
 #[test]
 fn what_is_printed_is_what_runs() {
     let (runs, follows) = (Machine::new(), Machine::new());
@@ -69,7 +63,8 @@ fn what_is_printed_is_what_runs() {
         fs::write(&script, dry_run(&follows, THREE, arguments)).unwrap();
         follows.bash(&script, "", &[]).expect();
         let printed = runs.platform_with(THREE, arguments).expect();
-        let (ran, followed) = (calls_but_for_versions(&runs), calls_but_for_versions(&follows));
+        // The prerequisites are looked at by a real run alone.
+        let (ran, followed) = (runs.calls_but_for_questions(), follows.calls_but_for_questions());
         assert!(!ran.is_empty());
         assert_eq!(ran, followed, "{arguments:?}");
         let text = fs::read_to_string(&script).unwrap();
@@ -79,12 +74,12 @@ fn what_is_printed_is_what_runs() {
     }
 }
 
-/// The documents that the script hands to kind, istioctl, kubectl and kustomize.
+/// The documents that the script hands to kind, istioctl and kubectl. Helm's values, which are no such document, are left out.
 fn documents(script: &str) -> Vec<Value> {
     let mut documents = Vec::new();
     let mut lines = script.lines();
     while let Some(line) = lines.next() {
-        if line.ends_with("<<YAML") || line.ends_with("<<'YAML'") {
+        if (line.ends_with("<<YAML") || line.ends_with("<<'YAML'")) && !line.starts_with("cat ") {
             let text: Vec<_> = lines.by_ref().take_while(|line| *line != "YAML").collect();
             let parsed = text
                 .join("\n")
@@ -135,14 +130,69 @@ fn every_region_learns_of_every_other_and_the_service_is_in_every_zone() {
     let shops =
         calls.iter().flat_map(|call| call.lines()).filter(|line| line.contains("-text=")).collect::<BTreeSet<_>>();
     assert_eq!(shops.len(), 6, "{shops:?}");
-    // The overlay is what is applied, with the image that was pushed and the region that istio/base does not have.
-    let overlay = fs::read_to_string(machine.in_root("target/platform/overlay/kustomization.yaml")).unwrap();
-    let overlay: Value = serde_saphyr::from_str(&overlay).unwrap();
-    let patches = overlay["patches"].as_array().unwrap();
-    let patch = |index: usize| serde_saphyr::from_str::<Value>(patches[index]["patch"].as_str().unwrap()).unwrap();
-    assert_eq!(patch(0)[1]["value"], "2222");
-    assert_eq!(patch(1)[0]["value"]["name"], "ap-south");
-    assert_eq!(patches.len(), 4);
+    let charts =
+        calls.iter().filter(|call| call.starts_with("helm upgrade --install greatcircle istio/chart ")).count();
+    assert_eq!(charts, 3);
+    let values = values(&machine);
+    let regions: Vec<_> =
+        values["regions"].as_array().unwrap().iter().map(|region| region["name"].as_str().unwrap()).collect();
+    assert_eq!(regions.join(" "), THREE);
+    assert_eq!(values["regions"][2]["longitude"], 72.88);
+    assert_eq!(values["services"][0]["hosts"][0], "shop.example.com");
+    assert_eq!(values["config"]["clientLocation"]["trust"]["any"], true);
+}
+
+/// What helm is given.
+fn values(machine: &Machine) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(machine.in_root("target/platform/values.yaml")).unwrap()).unwrap()
+}
+
+/// The digests are those that Istio's fetcher took from a registry after real pushes of one archive.
+#[test]
+fn gateways_are_told_the_digest_of_what_the_registry_has_whatever_store_docker_keeps_images_in() {
+    let stores = [
+        ("containerd", "668bdb21c2aa2276b96158deaafea0a5dc4ffa83b00f933de9048ca3f34e6880"),
+        ("overlay2", "b8b8ea8e37545761fd7b031dd491db6f9259c10fad6b9657d84ee6cd0d9b4965"),
+    ];
+    for (store, digest) in stores {
+        let machine = Machine::new();
+        machine.docker_keeps_images_in(store);
+        for _ in ["the first", "once more: the name is taken"] {
+            machine.platform(&["up"]).expect();
+            assert_eq!(values(&machine)["image"]["sha256"], digest, "{store}");
+        }
+    }
+}
+
+#[test]
+fn a_gateway_learns_its_clients_addresses_and_the_labels_of_metrics() {
+    let machine = Machine::new();
+    let documents = documents(&dry_run(&machine, TWO, &["up"]));
+    let services: Vec<_> = of_kind("Service", &documents);
+    let gateways: Vec<_> = services.into_iter().filter(|it| it["spec"]["type"] == "LoadBalancer").collect();
+    assert_eq!(gateways.len(), 4, "one for clients and one for other regions, in each of two regions");
+    assert!(gateways.iter().all(|gateway| gateway["spec"]["externalTrafficPolicy"] == "Local"));
+    let deployments = of_kind("Deployment", &documents);
+    let proxies: Vec<_> = deployments
+        .iter()
+        .filter_map(|it| it["spec"]["template"]["metadata"]["annotations"]["proxy.istio.io/config"].as_str())
+        .collect();
+    assert_eq!(proxies.len(), 2, "the gateways where clients come in");
+    let proxy: Value = serde_saphyr::from_str(proxies[0]).unwrap();
+    assert_eq!(proxy["gatewayTopology"]["numTrustedProxies"], 1);
+    assert_eq!(proxy["extraStatTags"].as_array().unwrap().len(), 7);
+}
+
+#[test]
+fn the_region_that_is_killed_for_a_try_is_not_the_one_where_the_clients_come_in() {
+    let machine = Machine::new();
+    let printed = machine.platform_with(THREE, &["up"]).expect();
+    let tried = printed.split("# The platform is up").nth(1).unwrap();
+    assert_eq!(tried.matches("--resolve shop.example.com:443:172.18.255.10").count(), 3, "{tried}");
+    assert!(tried.contains("platform.sh kill-region us-east\n"), "{tried}");
+    assert!(!tried.contains("kill-region eu-west"), "{tried}");
+    let alone = Machine::new().platform_with("eu-west", &["up"]).expect();
+    assert!(alone.contains("# The platform is up") && !alone.contains("kill-region"), "{alone}");
 }
 
 #[test]
@@ -152,7 +202,7 @@ fn a_second_up_makes_nothing_new() {
     let first = machine.new_calls();
     machine.platform(&["up"]).expect();
     let second = machine.new_calls();
-    let makes = ["kind create ", "docker run ", " create secret ", "openssl req ", "openssl x509 ", "curl --fail "];
+    let makes = ["kind create ", "docker run ", " create secret ", "openssl req ", "openssl x509 ", " --location "];
     for made in makes {
         assert!(first.iter().any(|call| call.contains(made)), "the first up calls {made:?}");
         assert!(!second.iter().any(|call| call.contains(made)), "the second up calls {made:?}");

@@ -36,7 +36,7 @@ install_authority() { # REGION
 # Two istiods, in two zones: a zone that goes dark must not take the region's control plane along.
 install_istio() { # REGION
     step "Istio in $1" "istioctl analyze --context kind-$1 --all-namespaces, and kubectl --context kind-$1 get pods --namespace istio-system"
-    run "istioctl install --context kind-$1 --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
+    run "istioctl install --context kind-$1 --skip-confirmation --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -58,8 +58,10 @@ spec:
 YAML"
 }
 
-# A gateway by injection: istiod fills in the proxy. The role lets it serve the certificates that Gateways name.
-gateway() { # REGION NAMESPACE NAME ADDRESS LABELS PORTS ENVIRONMENT
+# A gateway by injection: istiod fills in the proxy. The role lets it serve the certificates that Gateways name. With the traffic
+# policy Local the client's address arrives, because no node puts its own in its place; MetalLB announces the gateway's address
+# from a node that has a pod of it, and not from one that is dark.
+gateway() { # REGION NAMESPACE NAME ADDRESS LABELS PORTS ENVIRONMENT [ANNOTATIONS]
     local selector=${3#istio-}
     apply "$1" "apiVersion: v1
 kind: ServiceAccount
@@ -86,6 +88,7 @@ metadata:
   annotations: {metallb.io/loadBalancerIPs: \"$4\"}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {istio: $selector}
   ports: [$6]
 ---
@@ -98,7 +101,7 @@ spec:
   template:
     metadata:
       labels: {$5, sidecar.istio.io/inject: \"true\"}
-      annotations: {inject.istio.io/templates: gateway}
+      annotations: {inject.istio.io/templates: gateway${8:+, $8}}
     spec:
       serviceAccountName: $3
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}]}
@@ -135,13 +138,18 @@ spec:
     hosts: [\"*.local\"]"
 }
 
+# For greatcircle's metrics: the labels that a proxy takes out of their names. For trying networks and lookup: X-Forwarded-For is
+# believed, so that anybody on this machine can be a client from anywhere.
+readonly INGRESS_PROXY='{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'
+
 # The registry beside the clusters speaks plain HTTP, which istio-agent does only where it is told to.
 install_ingress_gateway() { # REGION
     step "Ingress gateway of $1" "kubectl --context kind-$1 describe pods --namespace istio-ingress; a gateway waits for its Wasm module before it is ready"
     gateway "$1" istio-ingress istio-ingressgateway "$(ingress_address "$1")" \
         "istio: ingressgateway" \
         "{name: status, port: 15021}, {name: http2, port: 80}, {name: https, port: 443}" \
-        "{name: WASM_INSECURE_REGISTRIES, value: \"$REGISTRY:5000\"}"
+        "{name: WASM_INSECURE_REGISTRIES, value: \"$REGISTRY:5000\"}" \
+        "proxy.istio.io/config: '$INGRESS_PROXY'"
 }
 
 # istiod of one cluster may read another's endpoints. The address is the node's in docker's network: 127.0.0.1, which kind

@@ -16,14 +16,14 @@ ap-southeast   1.35   103.82
 ap-northeast  35.68   139.69
 oceania      -33.87   151.21
 '
-BASE_REGIONS='eu-west us-east' # those that istio/base is written for
-MOST_REGIONS=9                 # pod subnets are 10.10.0.0/16 to 10.90.0.0/16
+DEFAULT_REGIONS='eu-west us-east'
+MOST_REGIONS=9 # pod subnets are 10.10.0.0/16 to 10.90.0.0/16
 
 # Sets REGION_LIST and ZONE_LIST: as asked for, as they were at the last `up`, or the default.
 choose_regions() {
     local remembered_regions='' remembered_zones=''
     [[ ! -s $STATE/regions ]] || { read -r remembered_regions && read -r remembered_zones; } <"$STATE/regions"
-    read -ra REGION_LIST <<<"${REGIONS:-${remembered_regions:-$BASE_REGIONS}}"
+    read -ra REGION_LIST <<<"${REGIONS:-${remembered_regions:-$DEFAULT_REGIONS}}"
     read -ra ZONE_LIST <<<"${ZONES:-${remembered_zones:-a b}}"
     check_regions
 }
@@ -45,8 +45,6 @@ check_regions() {
 known_regions() { awk 'NF { printf "%s%s", separator, $1; separator = ", " }' <<<"$KNOWN_REGIONS"; }
 
 coordinates() { awk -v region="$1" '$1 == region { print $2, $3 }' <<<"$KNOWN_REGIONS"; } # REGION
-
-is_in_base() { [[ " $BASE_REGIONS " == *" $1 "* ]]; } # REGION
 
 index_of() { # REGION: 1 for the first
     local index

@@ -1,15 +1,14 @@
 # shellcheck shell=bash
-# What runs in the mesh: the service `shop` in every zone, and greatcircle with its routes, from istio/base, at every ingress
-# gateway. Knows names of istio/base (below), and nothing of how the mesh came to be.
+# What runs in the mesh: the service `shop` in every zone, and greatcircle with its routes, from istio/chart, at every ingress
+# gateway. Knows the chart's values, and nothing of how the mesh came to be.
 
 # What `./build.sh image` leaves, and what it is called in the registry.
 readonly IMAGE_ARCHIVE=dist/greatcircle-image.tar
 readonly IMAGE=greatcircle:platform
 
-# Names in istio/base that the overlay and the examples rely on.
 readonly SHOP_HOST=shop.example.com
-readonly SHOP_CERTIFICATE=shop-example-com # Gateway: credentialName
-readonly OVERLAY=$STATE/overlay
+readonly SHOP_CERTIFICATE=shop-example-com # the secret's name
+readonly VALUES=$STATE/values.yaml
 
 # Every zone answers with its own name. The address and the name are the same in all clusters: to Istio it is one service.
 deploy_shop() { # REGION
@@ -48,63 +47,37 @@ spec:
     done
 }
 
-# Sets IMAGE_DIGEST: what the plugin's `sha256` is compared with is the image's digest in the registry, which docker's push decides.
+# Sets IMAGE_DIGEST, which gateways compare with what they pull. It is taken of what the registry serves: docker's older image store
+# compresses the layer anew, the newer one pushes what it was given.
 push_image() {
     step "greatcircle's image" "./build.sh image says what it needs; curl http://localhost:$REGISTRY_PORT/v2/ whether the registry answers"
     run "./build.sh image"
     run "docker tag \"\$(docker load --quiet --input $IMAGE_ARCHIVE | sed -n 's/^Loaded image: //p')\" localhost:$REGISTRY_PORT/$IMAGE"
     run "docker push --quiet localhost:$REGISTRY_PORT/$IMAGE"
-    run "IMAGE_DIGEST=\$(docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' localhost:$REGISTRY_PORT/$IMAGE |
-    sed -n 's|^localhost:$REGISTRY_PORT/${IMAGE%:*}@sha256:||p' | tail -n 1)"
-    run "test -n \"\$IMAGE_DIGEST\""
+    run "IMAGE_DIGEST=\$(curl --fail --silent --show-error --noproxy localhost \\
+    --header 'Accept: application/vnd.oci.image.manifest.v1+json' \\
+    --header 'Accept: application/vnd.docker.distribution.manifest.v2+json' \\
+    http://localhost:$REGISTRY_PORT/v2/${IMAGE%:*}/manifests/${IMAGE#*:} | sha256sum | sed 's/ .*//')"
 }
 
-# A region that istio/base does not have: where it is, its subset, and the route that its name in the header takes.
-plugin_patch() { # REGION
-    local latitude longitude
-    read -r latitude longitude <<<"$(coordinates "$1")"
-    printf '    - {op: add, path: /spec/pluginConfig/regions/-, value: {name: %s, latitude: %s, longitude: %s}}' "$1" "$latitude" "$longitude"
-}
-
-subset_patch() { # REGION
-    printf '    - {op: add, path: /spec/subsets/-, value: {name: %s, labels: {topology.kubernetes.io/region: %s}}}' "$1" "$1"
-}
-
-route_patch() { # REGION
-    cat <<YAML
-    - op: add
-      path: /spec/http/0
-      value:
-        name: $1
-        match: [{headers: {x-greatcircle-region: {exact: $1}}}]
-        route: [{destination: {host: shop.shop.svc.cluster.local, subset: $1, port: {number: 8080}}}]
-YAML
-}
-
-patches() { # KIND NAME FUNCTION: the function's patch for each region that istio/base does not have
-    local region text=''
-    for region in "${REGION_LIST[@]}"; do is_in_base "$region" || text+=$'\n'$("$3" "$region"); done
-    [[ -z $text ]] || printf -- '- target: {kind: %s, name: %s}\n  patch: |-%s' "$1" "$2" "$text"
-}
-
-# istio/base as it is, but for what is this platform's own: where the image lies, and whose geo headers to believe.
-# Anybody's: nobody but this machine reaches these gateways.
-write_overlay() {
-    local added
-    added=$(patches WasmPlugin greatcircle plugin_patch && echo &&
-        patches DestinationRule shop-regions subset_patch && echo && patches VirtualService shop route_patch)
-    step "Overlay of istio/base" "see the shell's message"
-    run "mkdir -p $OVERLAY"
-    run "cat >$OVERLAY/kustomization.yaml <<YAML
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../../istio/base]
-patches:
-- target: {kind: WasmPlugin, name: greatcircle}
-  patch: |-
-    - {op: add, path: /spec/url, value: \"oci://$REGISTRY:5000/$IMAGE\"}
-    - {op: add, path: /spec/sha256, value: \"\$IMAGE_DIGEST\"}
-    - {op: add, path: /spec/pluginConfig/clientLocation, value: {trust: {any: true}}}${added:+$'\n'$added}
+# The chart's values, the same in every region. Geo headers are believed from anybody: nobody but this machine reaches these gateways.
+write_values() {
+    local region latitude longitude regions=''
+    for region in "${REGION_LIST[@]}"; do
+        read -r latitude longitude <<<"$(coordinates "$region")"
+        regions+=$'\n'"- {name: $region, latitude: $latitude, longitude: $longitude}"
+    done
+    step "Values for the chart" "see the shell's message"
+    run "cat >$VALUES <<YAML
+topology: T1
+regions:$regions
+services:
+- {name: shop, namespace: shop, port: 8080, hosts: [$SHOP_HOST], selector: {app: shop}}
+gateway: {credentialName: $SHOP_CERTIFICATE}
+image: {url: \"oci://$REGISTRY:5000/$IMAGE\", sha256: \"\$IMAGE_DIGEST\"}
+config:
+  health: {path: /health}
+  clientLocation: {trust: {any: true}}
 YAML"
 }
 
@@ -133,9 +106,10 @@ apply_greatcircle() { # REGION
     run "kubectl --context kind-$1 get secret --namespace istio-ingress $SHOP_CERTIFICATE >/dev/null 2>&1 ||
     kubectl --context kind-$1 create secret tls $SHOP_CERTIFICATE --namespace istio-ingress \\
     --cert=$CERTIFICATES/shop.pem --key=$CERTIFICATES/shop-key.pem"
-    run "kubectl --context kind-$1 apply --kustomize $OVERLAY"
+    run "helm upgrade --install greatcircle istio/chart --kube-context kind-$1 --namespace istio-ingress --values $VALUES"
 }
 
+# The clients come in by the first region's gateway, which goes dark with its region: so another one is to be killed.
 say_how_to_try() {
     local region latitude longitude
     [[ -z $DRY_RUN ]] || return 0
@@ -143,11 +117,15 @@ say_how_to_try() {
 # The platform is up. To look at it:
 #   export KUBECONFIG=$KUBECONFIG
 #   istio/platform/platform.sh status
-#   istio/platform/platform.sh kill-region ${REGION_LIST[0]}; …; istio/platform/platform.sh heal
-# A client near each region, at the first gateway; the answer is the zone that served:"
+# A client near each region, at the gateway of ${REGION_LIST[0]}; the answer is the zone that served:"
     for region in "${REGION_LIST[@]}"; do
         read -r latitude longitude <<<"$(coordinates "$region")"
         say "#   curl --cacert $CERTIFICATES/root-cert.pem --resolve $SHOP_HOST:443:$KIND_NET.255.10 \\
 #       -H 'x-geo-latitude: $latitude' -H 'x-geo-longitude: $longitude' https://$SHOP_HOST/"
     done
+    ((${#REGION_LIST[@]} > 1)) || return 0
+    say "# The gateway of ${REGION_LIST[1]} is $KIND_NET.255.20: the same clients get the same answers there.
+# The region of the second client goes dark; after some seconds another one serves it. Then it comes back:
+#   istio/platform/platform.sh kill-region ${REGION_LIST[1]}
+#   istio/platform/platform.sh heal"
 }

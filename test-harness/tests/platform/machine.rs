@@ -16,11 +16,12 @@ const ORDINARY: [&str; 21] = [
 ];
 
 /// The tools that have a fake, with what they say about their version: the versions that are asked for.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 8] = [
     ("docker", "28.2.2"),
     ("kind", "kind v0.33.0 go1.26.5 linux/amd64"),
     ("kubectl", "Client Version: v1.35.1\nKustomize Version: v5.7.1"),
     ("istioctl", "client version: 1.30.5"),
+    ("helm", "v3.17.3+ge4da497"),
     ("openssl", "OpenSSL 3.0.19 27 Jan 2026 (Library: OpenSSL 3.0.19 27 Jan 2026)"),
     ("curl", "curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1"),
     ("sha256sum", ""),
@@ -55,6 +56,10 @@ impl Machine {
             symlink(&fake, machine.path("bin").join(name)).unwrap();
             machine.says_its_version_is(name, version);
         }
+        symlink(real("sha256sum"), machine.path("fake/sha256sum")).unwrap();
+        machine.docker_keeps_images_in("containerd");
+        machine.docker_runs_under_cgroup("2");
+        fs::write(machine.path("fake/images"), "").unwrap();
         machine.docker_uses("fc00:f853:ccd:e793::/64\n172.18.0.0/16\n");
         machine
     }
@@ -78,6 +83,16 @@ impl Machine {
 
     pub(crate) fn docker_uses(&self, subnets: &str) {
         fs::write(self.path("fake/subnets"), subnets).unwrap();
+    }
+
+    /// `containerd`, the default since Docker 29, or `overlay2`: what each of them has pushed was different.
+    pub(crate) fn docker_keeps_images_in(&self, store: &str) {
+        fs::write(self.path("fake/store"), store).unwrap();
+        fs::copy(in_package(&format!("tests/platform/pushed/{store}.json")), self.path("fake/pushes")).unwrap();
+    }
+
+    pub(crate) fn docker_runs_under_cgroup(&self, version: &str) {
+        fs::write(self.path("fake/cgroups"), version).unwrap();
     }
 
     /// From now on, calls that match the pattern fail; `None`: all succeed again.
@@ -119,6 +134,13 @@ impl Machine {
             }
         }
         calls
+    }
+
+    /// The calls so far that do more than ask what there is on this machine.
+    pub(crate) fn calls_but_for_questions(&self) -> Vec<String> {
+        let questions = [" version", " --version", "docker info "];
+        let is_question = |call: &String| questions.iter().any(|question| call.contains(question));
+        self.calls().into_iter().filter(|call| !is_question(call)).collect()
     }
 
     /// The calls since the last time this was asked.

@@ -240,7 +240,7 @@ kubectl --context kind-us-east get secret --namespace istio-system cacerts --out
     base64 --decode | cmp - target/platform/certs/root-cert.pem
 
 # Istio in eu-west
-istioctl install --context kind-eu-west --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
+istioctl install --context kind-eu-west --skip-confirmation --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -262,7 +262,7 @@ spec:
 YAML
 
 # Istio in us-east
-istioctl install --context kind-us-east --skip-confirmation --filename istio/mesh-config.yaml --filename - <<'YAML'
+istioctl install --context kind-us-east --skip-confirmation --filename - <<'YAML'
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: platform, namespace: istio-system}
@@ -310,6 +310,7 @@ metadata:
   annotations: {metallb.io/loadBalancerIPs: "$KIND_NET.255.11"}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {istio: eastwestgateway}
   ports: [{name: status, port: 15021}, {name: tls, port: 15443}]
 ---
@@ -379,6 +380,7 @@ metadata:
   annotations: {metallb.io/loadBalancerIPs: "$KIND_NET.255.21"}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {istio: eastwestgateway}
   ports: [{name: status, port: 15021}, {name: tls, port: 15443}]
 ---
@@ -448,6 +450,7 @@ metadata:
   annotations: {metallb.io/loadBalancerIPs: "$KIND_NET.255.10"}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {istio: ingressgateway}
   ports: [{name: status, port: 15021}, {name: http2, port: 80}, {name: https, port: 443}]
 ---
@@ -460,7 +463,7 @@ spec:
   template:
     metadata:
       labels: {istio: ingressgateway, sidecar.istio.io/inject: "true"}
-      annotations: {inject.istio.io/templates: gateway}
+      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'}
     spec:
       serviceAccountName: istio-ingressgateway
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}
@@ -506,6 +509,7 @@ metadata:
   annotations: {metallb.io/loadBalancerIPs: "$KIND_NET.255.20"}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {istio: ingressgateway}
   ports: [{name: status, port: 15021}, {name: http2, port: 80}, {name: https, port: 443}]
 ---
@@ -518,7 +522,7 @@ spec:
   template:
     metadata:
       labels: {istio: ingressgateway, sidecar.istio.io/inject: "true"}
-      annotations: {inject.istio.io/templates: gateway}
+      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'}
     spec:
       serviceAccountName: istio-ingressgateway
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}
@@ -643,32 +647,34 @@ kubectl --context kind-us-east rollout status --namespace shop deployment/shop-u
 ./build.sh image
 docker tag "$(docker load --quiet --input dist/greatcircle-image.tar | sed -n 's/^Loaded image: //p')" localhost:5001/greatcircle:platform
 docker push --quiet localhost:5001/greatcircle:platform
-IMAGE_DIGEST=$(docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' localhost:5001/greatcircle:platform |
-    sed -n 's|^localhost:5001/greatcircle@sha256:||p' | tail -n 1)
-test -n "$IMAGE_DIGEST"
+IMAGE_DIGEST=$(curl --fail --silent --show-error --noproxy localhost \
+    --header 'Accept: application/vnd.oci.image.manifest.v1+json' \
+    --header 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
+    http://localhost:5001/v2/greatcircle/manifests/platform | sha256sum | sed 's/ .*//')
 
-# Overlay of istio/base
-mkdir -p target/platform/overlay
-cat >target/platform/overlay/kustomization.yaml <<YAML
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../../istio/base]
-patches:
-- target: {kind: WasmPlugin, name: greatcircle}
-  patch: |-
-    - {op: add, path: /spec/url, value: "oci://greatcircle-registry:5000/greatcircle:platform"}
-    - {op: add, path: /spec/sha256, value: "$IMAGE_DIGEST"}
-    - {op: add, path: /spec/pluginConfig/clientLocation, value: {trust: {any: true}}}
+# Values for the chart
+cat >target/platform/values.yaml <<YAML
+topology: T1
+regions:
+- {name: eu-west, latitude: 53.35, longitude: -6.26}
+- {name: us-east, latitude: 39.04, longitude: -77.49}
+services:
+- {name: shop, namespace: shop, port: 8080, hosts: [shop.example.com], selector: {app: shop}}
+gateway: {credentialName: shop-example-com}
+image: {url: "oci://greatcircle-registry:5000/greatcircle:platform", sha256: "$IMAGE_DIGEST"}
+config:
+  health: {path: /health}
+  clientLocation: {trust: {any: true}}
 YAML
 
 # greatcircle in eu-west
 kubectl --context kind-eu-west get secret --namespace istio-ingress shop-example-com >/dev/null 2>&1 ||
     kubectl --context kind-eu-west create secret tls shop-example-com --namespace istio-ingress \
     --cert=target/platform/certs/shop.pem --key=target/platform/certs/shop-key.pem
-kubectl --context kind-eu-west apply --kustomize target/platform/overlay
+helm upgrade --install greatcircle istio/chart --kube-context kind-eu-west --namespace istio-ingress --values target/platform/values.yaml
 
 # greatcircle in us-east
 kubectl --context kind-us-east get secret --namespace istio-ingress shop-example-com >/dev/null 2>&1 ||
     kubectl --context kind-us-east create secret tls shop-example-com --namespace istio-ingress \
     --cert=target/platform/certs/shop.pem --key=target/platform/certs/shop-key.pem
-kubectl --context kind-us-east apply --kustomize target/platform/overlay
+helm upgrade --install greatcircle istio/chart --kube-context kind-us-east --namespace istio-ingress --values target/platform/values.yaml
