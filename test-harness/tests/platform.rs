@@ -8,7 +8,10 @@ mod machine;
 #[path = "platform/refusals.rs"]
 mod refusals;
 
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, rbac::v1 as rbac};
 use machine::{Machine, in_package};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,6 +120,45 @@ fn clusters_have_zones_and_share_no_subnet() {
         .map(|node| node["labels"]["topology.kubernetes.io/zone"].as_str().unwrap())
         .collect();
     assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "us-east-1a", "us-east-1b", "ap-south-1a", "ap-south-1b"]);
+}
+
+/// Whether all of a document comes back when its definition reads it and writes it again: an unknown field does not.
+fn is_as_defined<Definition: DeserializeOwned + Serialize>(document: &Value) -> bool {
+    let read: Definition = serde_json::from_value(document.clone()).unwrap();
+    is_part_of(document, &serde_json::to_value(read).unwrap())
+}
+
+fn is_part_of(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(key, value)| whole.get(key).is_some_and(|whole| is_part_of(value, whole)))
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| is_part_of(part, whole))
+        }
+        _ => part == whole,
+    }
+}
+
+#[test]
+fn what_is_kubernetes_own_is_as_kubernetes_defines_it() {
+    let machine = Machine::new();
+    let mut checked = BTreeSet::new();
+    for document in documents(&dry_run(&machine, TWO, &["up"])) {
+        let kind = document["kind"].as_str().unwrap();
+        let as_defined = match kind {
+            "Deployment" => is_as_defined::<apps::Deployment>(&document),
+            "Namespace" => is_as_defined::<core::Namespace>(&document),
+            "Role" => is_as_defined::<rbac::Role>(&document),
+            "RoleBinding" => is_as_defined::<rbac::RoleBinding>(&document),
+            "Service" => is_as_defined::<core::Service>(&document),
+            "ServiceAccount" => is_as_defined::<core::ServiceAccount>(&document),
+            _ => continue,
+        };
+        assert!(as_defined, "{document:#}");
+        checked.insert(kind.to_owned());
+    }
+    assert_eq!(checked.len(), 6, "{checked:?}");
 }
 
 #[test]
