@@ -13,7 +13,8 @@ use test_harness::istio::manifests::documents;
 #[test]
 fn what_stands_in_the_examples_is_what_the_chart_makes_of_their_values() {
     for name in EXAMPLES {
-        let rendered = chart::render(&chart::example(name).join("values.yaml")).unwrap_or_else(|wrong| panic!("{wrong:#}"));
+        let rendered =
+            chart::render(&chart::example(name).join("values.yaml")).unwrap_or_else(|wrong| panic!("{wrong:#}"));
         let written = chart::written(name).unwrap_or_default();
         let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&written), names(&rendered), "{name}: run ./build.sh manifests, and look at what changes");
@@ -89,14 +90,14 @@ fn fifty_services_in_five_regions_have_a_route_each() {
                "paths": [format!("/s{number}/")], "selector": {"app": format!("s{number}")}})
     };
     let (regions, services): (Vec<_>, Vec<_>) = (regions.collect(), (0..50).map(service).collect());
-    for (topology, routes) in [("T1", "VirtualService"), ("GatewayAPI", "HTTPRoute")] {
+    for (topology, routes, methods) in [("T1", "VirtualService", 2), ("GatewayAPI", "HTTPRoute", 1)] {
         let documents = rendered(&json!({"topology": topology, "regions": regions, "services": services})).unwrap();
         names_the_same_regions(&documents);
         let count = documents.iter().filter(|document| document["kind"] == routes).map(|document| {
             let spec = &document["spec"];
             spec["http"].as_array().or(spec["rules"].as_array()).unwrap().len()
         });
-        assert_eq!(count.sum::<usize>(), 50 * (5 + 1), "{topology}: each region's, and the default");
+        assert_eq!(count.sum::<usize>(), 50 * (5 + 1) * methods, "{topology}: for each region, and the default");
     }
 }
 
@@ -106,7 +107,8 @@ fn a_service_with_paths_comes_before_one_without() {
     let documents = rendered(&json!({})).unwrap();
     let routes = documents.iter().find(|document| document["kind"] == "VirtualService").unwrap();
     let names = routes["spec"]["http"].as_array().unwrap().iter().map(|route| route["name"].as_str().unwrap());
-    let expected = ["basket-eu-west", "basket-us-east", "basket", "shop-eu-west", "shop-us-east", "shop"];
+    let services = ["basket-eu-west", "basket-us-east", "basket", "shop-eu-west", "shop-us-east", "shop"];
+    let expected: Vec<_> = services.iter().flat_map(|name| [format!("{name}-safe"), (*name).to_owned()]).collect();
     assert_eq!(names.collect::<Vec<_>>(), expected);
 }
 
@@ -175,7 +177,7 @@ fn names_the_same_regions(documents: &[Value]) {
         let (host, subset) = (texts(&destination["host"]).unwrap(), texts(&destination["subset"]).unwrap());
         assert_eq!(subset, region);
         assert!(subsets[&host].contains(&subset), "no subset {subset} of {host}");
-        let service = texts(&route["name"]).unwrap().replace(&format!("-{region}"), "");
+        let service = texts(&route["name"]).unwrap().replace(&format!("-{region}"), "").replace("-safe", "");
         routed.entry(service).or_default().insert(region);
     }
     for route in of_kind("HTTPRoute") {

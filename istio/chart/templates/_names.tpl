@@ -18,14 +18,3 @@ regions.greatcircle.internal
 {{- define "greatcircle.regionLabel" -}}
 {{ eq .Values.topology "T2" | ternary "greatcircle/region" .Values.regionLabel }}
 {{- end }}
-
-{{- define "greatcircle.retries" -}}
-{{- with .Values.retries -}}
-attempts: {{ .attempts }}
-retryOn: {{ .retryOn | quote }}
-retryRemoteLocalities: true
-{{- with .perTryTimeout }}
-perTryTimeout: {{ . }}
-{{- end }}
-{{- end }}
-{{- end }}

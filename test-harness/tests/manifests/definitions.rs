@@ -122,4 +122,3 @@ fn what_is_wrong_is_found() {
         assert!(extension(wrong.clone()).is_err(), "{wrong}");
     }
 }
-
