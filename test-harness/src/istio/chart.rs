@@ -35,7 +35,9 @@ pub fn render(values: &Path) -> Result<BTreeMap<String, String>> {
         .arg("--output-dir")
         .arg(output.path())
         .output()
-        .with_context(|| format!("no Helm: {} ($HELM; ./build.sh test and ./build.sh manifests get one)", helm.display()))?;
+        .with_context(|| {
+            format!("no Helm: {} ($HELM; ./build.sh test and ./build.sh manifests get one)", helm.display())
+        })?;
     ensure!(helm.status.success(), "{}", String::from_utf8_lossy(&helm.stderr));
     files(&output.path().join("greatcircle/templates"))?
         .into_iter()

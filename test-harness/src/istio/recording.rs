@@ -1,27 +1,23 @@
-//! What a real istiod sent to each gateway, recorded, in place of what is imitated here.
+//! What real gateways had received from a real istiod for an example, recorded.
 //!
 //! A recording is a directory under `test-harness/recordings`: `recording.json` says of what it is one, and `<region>.json` is what the
-//! Envoy there had received. A gateway that is started from it reads all of it from files instead of ADS, with these changes alone:
-//! - Addresses: a listener's becomes a port of the loopback, an endpoint's that of a pod in the same zone.
-//! - TLS is taken away, as in the imitation: the transport socket of a chain, and the choice of a chain by server name.
-//! - What istio-agent does: the module becomes a file, and the variables that are meant for the agent go.
-//! - Whose geo headers are believed is every operator's own, and taken from the manifests of the test.
+//! Envoy there had, as its admin interface tells it. `test-harness/recordings/README.md` says how to take one.
 
-use super::extensions::Module;
-use super::localities::{Endpoint, Locality};
-use super::manifests::Manifests;
-use super::proxy::Proxy;
+use super::{chart, manifests};
 use crate::bootstrap::repository;
-use crate::discovery::Discovered;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How to record, for whoever needs a new one.
-pub const HOW: &str = "to record anew, see test-harness/recordings/README.md";
+const HOW: &str = "to record anew, see test-harness/recordings/README.md";
+
+/// What of a node's metadata tells where a gateway is. The rest is about its proxy.
+const METADATA: [&str; 7] =
+    ["CLUSTER_ID", "ISTIO_VERSION", "LABELS", "MESH_ID", "NAMESPACE", "NETWORK", "WORKLOAD_NAME"];
 
 /// Of what a recording is one.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -30,15 +26,19 @@ pub struct About {
     pub istio: String,
     /// The version of Envoy.
     pub envoy: String,
-    /// The kustomization that was applied.
-    pub manifests: String,
-    /// [`Manifests::digest`] of it.
+    /// The example that was applied.
+    pub example: String,
+    /// [`manifests::digest`] of it.
     pub sha256: String,
 }
 
-/// What one gateway received, each list sorted by name.
+/// What one gateway had, each list sorted by name.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub struct Received {
+    /// Who it is, to istiod and to the filter: from its bootstrap, which istio-agent writes.
+    pub node: Value,
+    /// How labels are taken out of names of stats: from its bootstrap as well.
+    pub stats_tags: Vec<Value>,
     /// By LDS.
     pub listeners: Vec<Value>,
     /// By RDS.
@@ -47,11 +47,11 @@ pub struct Received {
     pub clusters: Vec<Value>,
     /// By EDS.
     pub endpoints: Vec<Value>,
-    /// By ECDS.
+    /// By ECDS, as istio-agent hands them on.
     pub filters: Vec<Value>,
 }
 
-/// What every gateway of a topology received.
+/// What every gateway of a mesh had.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
     /// Of what it is one.
@@ -61,30 +61,30 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Where the recording of this name is: `istio-<version>/<topology>`.
-    pub fn directory(name: &str) -> PathBuf {
-        repository().join("test-harness/recordings").join(name)
+    /// Where the recording of an example is.
+    pub fn directory(example: &str) -> PathBuf {
+        repository().join("test-harness/recordings").join(example)
     }
 
-    /// The recording of this name.
+    /// The recording of an example.
     ///
     /// # Errors
     /// If it cannot be read, or the manifests have changed since.
-    pub fn read(name: &str) -> Result<Self> {
-        let (mut about, mut gateways) = (None, BTreeMap::new());
-        for entry in fs::read_dir(Self::directory(name)).with_context(|| format!("no recording {name}: {HOW}"))? {
+    pub fn read(example: &str) -> Result<Self> {
+        let directory = Self::directory(example);
+        let text = |file: PathBuf| fs::read_to_string(&file).with_context(|| format!("{}: {HOW}", file.display()));
+        let about: About = serde_json::from_str(&text(directory.join("recording.json"))?)?;
+        let mut gateways = BTreeMap::new();
+        for entry in fs::read_dir(&directory)? {
             let file = entry?.path();
-            let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()) else { continue };
-            let text = fs::read_to_string(&file)?;
-            match stem {
-                _ if file.extension().is_none_or(|extension| extension != "json") => {}
-                "recording" => about = Some(serde_json::from_str::<About>(&text)?),
-                region => drop(gateways.insert(region.to_owned(), serde_json::from_str(&text)?)),
+            let region = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+            if region != "recording" && file.extension().is_some_and(|extension| extension == "json") {
+                let received = serde_json::from_str(&text(file)?).with_context(|| format!("{example}/{region}"))?;
+                gateways.insert(region, received);
             }
         }
-        let about = about.with_context(|| format!("{name} has no recording.json"))?;
         let recording = Self { about, gateways };
-        recording.is_of(&Manifests::kustomized(&recording.about.manifests)?).with_context(|| name.to_owned())?;
+        recording.is_of(&manifests::of_example(example)?)?;
         Ok(recording)
     }
 
@@ -92,8 +92,11 @@ impl Recording {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, name: &str) -> Result<()> {
-        let directory = Self::directory(name);
+    pub fn write(&self) -> Result<()> {
+        let directory = Self::directory(&self.about.example);
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
         fs::create_dir_all(&directory)?;
         let write = |file: &str, text: String| fs::write(directory.join(file), text + "\n");
         write("recording.json", serde_json::to_string_pretty(&self.about)?)?;
@@ -107,160 +110,121 @@ impl Recording {
     ///
     /// # Errors
     /// If it was not: then it shows nothing about them.
-    pub fn is_of(&self, manifests: &Manifests) -> Result<()> {
-        let (is, was) = (manifests.digest()?, &self.about.sha256);
-        let from = &self.about.manifests;
-        ensure!(
-            is == *was,
-            "{from} or istio/mesh-config.yaml has changed since it was recorded ({was}, now {is}): {HOW}"
-        );
+    pub fn is_of(&self, manifests: &[Value]) -> Result<()> {
+        let (is, was, example) = (manifests::digest(manifests), &self.about.sha256, &self.about.example);
+        ensure!(is == *was, "istio/examples/{example} has changed since it was recorded ({was}, now {is}): {HOW}");
         Ok(())
     }
 
-    /// A bootstrap with all that this gateway received, which Envoy reads from files in `directory`.
+    /// What the gateways of a mesh have, to which an example has been applied: the region of each, and where its Envoy's admin interface is.
     ///
     /// # Errors
-    /// If the recording has something that cannot be had here, or other pods than these.
-    pub fn bootstrap(&self, proxy: &Proxy, parts: &Parts<'_>) -> Result<Value> {
-        let region = &proxy.locality.region;
-        let received = self.gateways.get(region).with_context(|| format!("nothing was recorded in {region}"))?;
-        let files = Files { directory: parts.directory };
-        let mut listeners = received.listeners.clone();
-        for listener in &mut listeners {
-            without_tls(listener)?;
-            at_loopback(listener, proxy)?;
-            for manager in managers(listener) {
-                let name = text(&manager["rds"]["route_config_name"])?;
-                let routes = named(&received.routes, "name", &name)?;
-                files.in_place_of_ads(&mut manager["rds"]["config_source"], &routes)?;
-                for filter in manager["http_filters"].as_array_mut().into_iter().flatten() {
-                    let name = text(&filter["name"])?;
-                    if let Some(discovery) = filter.get_mut("config_discovery") {
-                        let filter = arrived(named(&received.filters, "name", &name)?, parts.module, parts.trust)?;
-                        files.in_place_of_ads(&mut discovery["config_source"], &filter)?;
-                    }
-                }
+    /// If one cannot be asked, still waits for something, or refuses what it gets.
+    pub fn of_gateways(example: &str, gateways: &[(String, String)]) -> Result<Self> {
+        let applied = manifests::of_example(example)?;
+        let sha256 = manifests::digest(&applied);
+        ensure!(chart::EXAMPLES.contains(&example), "{example} is none of {:?}", chart::EXAMPLES);
+        let (mut received, mut istio, mut envoy) = (BTreeMap::new(), String::new(), String::new());
+        for (region, admin) in gateways {
+            let ask = |path: &str| -> Result<String> {
+                Ok(reqwest::blocking::get(format!("{admin}{path}")).and_then(|it| it.error_for_status())?.text()?)
+            };
+            let stats = ask("/stats?filter=update_rejected")?;
+            let refused: Vec<_> = stats.lines().filter(|line| !line.ends_with(": 0")).collect();
+            ensure!(refused.is_empty(), "the gateway of {region} has refused something: {refused:?}");
+            let dump: Value = serde_json::from_str(&ask("/config_dump?include_eds")?)?;
+            let mut one = Received::of(&dump)?;
+            one.keep_hosts_of(&applied);
+            istio = text(&one.node["metadata"]["ISTIO_VERSION"])?;
+            let information: Value = serde_json::from_str(&ask("/server_info")?)?;
+            envoy = text(&information["version"])?.split('/').nth(1).context("no version of Envoy")?.to_owned();
+            received.insert(region.clone(), one);
+        }
+        Ok(Self { about: About { istio, envoy, example: example.into(), sha256 }, gateways: received })
+    }
+}
+
+impl Received {
+    /// Out of what Envoy says of its configuration: what came by discovery, and who it is.
+    fn of(dump: &Value) -> Result<Self> {
+        let list = |of: &str, list: &str, what: &[&str]| {
+            let resources = configs(dump, of).flat_map(|config| config[list].as_array().into_iter().flatten());
+            let mut out: Vec<_> = resources.map(|it| what.iter().fold(it, |it, key| &it[*key])).cloned().collect();
+            out.sort_by_key(|resource| (resource["name"].to_string(), resource["cluster_name"].to_string()));
+            out
+        };
+        let waiting = list(".ClustersConfigDump", "dynamic_warming_clusters", &["cluster", "name"]);
+        ensure!(waiting.is_empty(), "still waiting for {waiting:?}");
+        let bootstrap = configs(dump, ".BootstrapConfigDump").next().context("no bootstrap")?;
+        let (node, tags) = (&bootstrap["bootstrap"]["node"], &bootstrap["bootstrap"]["stats_config"]["stats_tags"]);
+        let metadata = METADATA.map(|key| (key.to_owned(), node["metadata"][key].clone()));
+        let clusters = list(".ClustersConfigDump", "dynamic_active_clusters", &["cluster"]);
+        let mut endpoints = list(".EndpointsConfigDump", "dynamic_endpoint_configs", &["endpoint_config"]);
+        // Envoy tells those of other clusters as well.
+        let discovered = |name: &Value| clusters.iter().any(|it| it["name"] == *name && it["type"] == "EDS");
+        endpoints.retain(|assignment| discovered(&assignment["cluster_name"]));
+        let listeners = list(".ListenersConfigDump", "dynamic_listeners", &["active_state", "listener"]);
+        // Of those that no listener names any more Envoy tells as well.
+        let names = named_in(&listeners);
+        let named = |resources: Vec<Value>| -> Vec<Value> {
+            resources.into_iter().filter(|it| it["name"].as_str().is_some_and(|name| names.contains(name))).collect()
+        };
+        Ok(Self {
+            node: json!({
+                "id": node["id"],
+                "cluster": node["cluster"],
+                "locality": node["locality"],
+                "metadata": metadata.into_iter().collect::<serde_json::Map<_, _>>(),
+            }),
+            stats_tags: tags.as_array().cloned().unwrap_or_default(),
+            listeners,
+            routes: named(list(".RoutesConfigDump", "dynamic_route_configs", &["route_config"])),
+            filters: named(list(".EcdsConfigDump", "ecds_filters", &["ecds_filter"])),
+            clusters,
+            endpoints,
+        })
+    }
+}
+
+impl Received {
+    /// Without the clusters of a mesh that have nothing to do with what was applied.
+    fn keep_hosts_of(&mut self, applied: &[Value]) {
+        let hosts = |document: &Value| {
+            let spec = &document["spec"];
+            let many = spec["hosts"].as_array().into_iter().flatten();
+            many.chain([&spec["host"]]).filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let hosts: BTreeSet<_> = applied.iter().flat_map(hosts).collect();
+        let kept = |name: &Value| {
+            let host = name.as_str().and_then(|name| name.strip_prefix("outbound|")?.rsplit('|').next());
+            host.is_none_or(|host| hosts.contains(host))
+        };
+        self.clusters.retain(|cluster| kept(&cluster["name"]));
+        self.endpoints.retain(|assignment| kept(&assignment["cluster_name"]));
+    }
+}
+
+/// Every name in a value: of routes and of filters, among others.
+fn named_in(values: &[Value]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for value in values {
+        match value {
+            Value::Object(fields) => {
+                let own = ["name", "route_config_name"].into_iter().filter_map(|key| fields.get(key)?.as_str());
+                names.extend(own.map(str::to_owned));
+                fields.values().for_each(|it| names.extend(named_in(std::slice::from_ref(it))));
             }
+            Value::Array(items) => names.extend(named_in(items)),
+            _ => {}
         }
-        let pods = pods_by_address(&received.endpoints, parts.pods)?;
-        let mut clusters = received.clusters.clone();
-        for cluster in clusters.iter_mut().filter(|cluster| cluster["type"] == "EDS") {
-            let source = &mut cluster["eds_cluster_config"];
-            let mut endpoints = named(&received.endpoints, "cluster_name", &text(&source["service_name"])?)?;
-            for (_, address) in addresses(&mut endpoints) {
-                *address = socket(*pods.get(&address.to_string()).with_context(|| format!("no pod for {address}"))?);
-            }
-            files.in_place_of_ads(&mut source["eds_config"], &endpoints)?;
-        }
-        for resource in listeners.iter_mut().chain(&mut clusters).filter_map(Value::as_object_mut) {
-            resource.remove("@type");
-        }
-        Ok(proxy.bootstrap(listeners, clusters))
     }
+    names
 }
 
-/// What a recording needs to come to life.
-pub struct Parts<'a> {
-    /// Where files may be written.
-    pub directory: &'a Path,
-    /// Who answers.
-    pub pods: &'a [Endpoint],
-    /// What istio-agent has got of the module.
-    pub module: &'a Module,
-    /// Whose geo headers are believed.
-    pub trust: &'a Value,
-}
-
-struct Files<'a> {
-    directory: &'a Path,
-}
-
-impl Files<'_> {
-    /// One file for each resource: Envoy wants it alone.
-    fn in_place_of_ads(&self, source: &mut Value, resource: &Value) -> Result<()> {
-        let ads = source.as_object_mut().and_then(|source| source.remove("ads"));
-        ensure!(ads.is_some(), "{source}: only ADS is replaced");
-        let number = fs::read_dir(self.directory)?.count();
-        let file = Discovered::in_file(self.directory.join(format!("received-{number}.json")));
-        file.publish(std::slice::from_ref(resource))?;
-        source["path_config_source"] = file.source()["path_config_source"].clone();
-        Ok(())
-    }
-}
-
-fn without_tls(listener: &mut Value) -> Result<()> {
-    let chains = listener["filter_chains"].as_array_mut().context("no filter chains")?;
-    ensure!(chains.len() == 1, "chains that only a server name tells apart");
-    for chain in chains.iter_mut().filter_map(Value::as_object_mut) {
-        chain.remove("transport_socket");
-        chain.remove("filter_chain_match");
-    }
-    if let Some(inspectors) = listener["listener_filters"].as_array_mut() {
-        inspectors.retain(|filter| filter["name"] != "envoy.filters.listener.tls_inspector");
-    }
-    Ok(())
-}
-
-fn at_loopback(listener: &mut Value, proxy: &Proxy) -> Result<()> {
-    let port = &listener["address"]["socket_address"]["port_value"];
-    let real = port.as_u64().and_then(|port| proxy.ports.get(&u16::try_from(port).ok()?));
-    listener["address"] = socket(*real.with_context(|| format!("the gateway has no port {port}"))?);
-    Ok(())
-}
-
-fn socket(port: u16) -> Value {
-    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
-}
-
-fn managers(listener: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let chains = listener["filter_chains"].as_array_mut().into_iter().flatten();
-    let filters = chains.filter_map(|chain| chain["filters"].as_array_mut()).flatten();
-    filters.map(|filter| &mut filter["typed_config"]).filter(|manager| manager["rds"].is_object())
-}
-
-/// What istio-agent hands to Envoy.
-fn arrived(mut filter: Value, module: &Module, trust: &Value) -> Result<Value> {
-    let Module::Arrives(file) = module else { bail!("a module that cannot be had is not imitated with a recording") };
-    let config = &mut filter["typed_config"]["config"];
-    config["vm_config"]["code"] = json!({"local": {"filename": file}});
-    let variables = config["vm_config"]["environment_variables"]["key_values"].as_object_mut();
-    variables.context("no variables for the agent")?.retain(|name, _| !name.starts_with("ISTIO_META_WASM_"));
-    let mut configuration: Value = serde_json::from_str(&text(&config["configuration"]["value"])?)?;
-    configuration["clientLocation"]["trust"] = trust.clone();
-    config["configuration"]["value"] = configuration.to_string().into();
-    Ok(filter)
-}
-
-/// In each zone the first address is the first pod, and so on.
-fn pods_by_address(endpoints: &[Value], pods: &[Endpoint]) -> Result<BTreeMap<String, u16>> {
-    let mut recorded: BTreeMap<Locality, BTreeSet<String>> = BTreeMap::new();
-    for (locality, address) in endpoints.to_vec().iter_mut().flat_map(addresses) {
-        recorded.entry(locality).or_default().insert(address.to_string());
-    }
-    let mut out = BTreeMap::new();
-    for (locality, addresses) in recorded {
-        let here: Vec<_> = pods.iter().filter(|pod| pod.locality == locality).collect();
-        ensure!(here.len() == addresses.len(), "{locality:?}: {} pods, recorded with {}", here.len(), addresses.len());
-        out.extend(addresses.into_iter().zip(here).map(|(address, pod)| (address, pod.port)));
-    }
-    Ok(out)
-}
-
-/// Every address of a load assignment, and where it is.
-fn addresses(assignment: &mut Value) -> Vec<(Locality, &mut Value)> {
-    let mut out = Vec::new();
-    for group in assignment["endpoints"].as_array_mut().into_iter().flatten() {
-        let part = |name: &str| group["locality"][name].as_str().unwrap_or_default().to_owned();
-        let locality = Locality::new(&part("region"), &part("zone"));
-        let all = group["lb_endpoints"].as_array_mut().into_iter().flatten();
-        out.extend(all.map(|endpoint| (locality.clone(), &mut endpoint["endpoint"]["address"])));
-    }
-    out
-}
-
-fn named(resources: &[Value], key: &str, name: &str) -> Result<Value> {
-    let found = resources.iter().find(|resource| resource[key] == *name);
-    Ok(found.with_context(|| format!("{name} was not recorded"))?.clone())
+/// The parts of a dump whose type's name ends like this.
+fn configs<'a>(dump: &'a Value, of: &'a str) -> impl Iterator<Item = &'a Value> {
+    let configs = dump["configs"].as_array().into_iter().flatten();
+    configs.filter(move |config| config["@type"].as_str().is_some_and(|name| name.ends_with(of)))
 }
 
 fn text(value: &Value) -> Result<String> {

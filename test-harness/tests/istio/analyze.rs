@@ -4,24 +4,26 @@
 //! `./build.sh test` finds one on PATH.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use test_harness::bootstrap::repository;
+use test_harness::istio::chart::{self, EXAMPLES};
 
 #[test]
 #[ignore = "needs istioctl: ./build.sh test runs it where there is one on PATH"]
 fn istioctl_has_nothing_to_say() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("certificate.yaml"), certificate(directory.path())).unwrap();
-    for kustomization in ["base", "overlays/traffic-extension", "overlays/gateway-api", "overlays/t2"] {
-        let rendered =
-            run(Command::new("kubectl").arg("kustomize").arg(repository().join("istio").join(kustomization)));
-        fs::write(directory.path().join("rendered.yaml"), rendered).unwrap();
-        let analyze =
-            ["analyze", "--use-kube=false", "--failure-threshold", "Warning", "rendered.yaml", "certificate.yaml"];
+    for example in EXAMPLES {
+        let analyze = ["analyze", "--use-kube=false", "--failure-threshold", "Warning", "certificate.yaml"];
         let cluster = repository().join("test-harness/tests/istio/cluster.yaml");
-        run(Command::new("istioctl").current_dir(&directory).args(analyze).arg(cluster));
+        let manifests = fs::read_dir(example_directory(example)).unwrap().map(|file| file.unwrap().path());
+        run(Command::new("istioctl").current_dir(&directory).args(analyze).arg(cluster).args(manifests));
     }
+}
+
+fn example_directory(name: &str) -> PathBuf {
+    chart::example(name).join("manifests")
 }
 
 /// The Gateway's secret. istioctl looks into it.
