@@ -15,8 +15,9 @@
 //! - [`memory`]: how much memory it has
 //! - [`idle`]: what it costs while nothing is asked of it
 //! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
-//! - [`istio`]: a gateway as Istio would configure it, made from the manifests in `istio/`
+//! - [`istio`]: the chart, and gateways as a real istiod has configured them
 //! - [`discovery`]: configuration that changes while Envoy runs
+//! - [`patch`]: changes to a configuration
 //! - [`trapping`]: the module with a trap in it
 //! - [`mod@eventually`]: waiting for a condition
 
@@ -35,7 +36,7 @@ pub mod load;
 pub mod lookup;
 pub mod memory;
 pub mod metrics;
-mod patch;
+pub mod patch;
 pub mod places;
 pub mod plan;
 mod readings;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Changes `target` by RFC 7386: objects merge, `null` removes, anything else replaces.
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
+pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use test_harness::istio::chart::{self, EXAMPLES};
 use test_harness::istio::manifests::documents;
+use test_harness::patch::merge;
 
 #[test]
 fn what_stands_in_the_examples_is_what_the_chart_makes_of_their_values() {
@@ -35,21 +36,6 @@ fn rendered(patch: &Value) -> Result<Vec<Value>> {
     let files = chart::render(&file)?;
     let documents = files.values().map(|text| documents(text)).collect::<Result<Vec<_>>>()?;
     Ok(documents.into_iter().flatten().collect())
-}
-
-/// As a merge patch (RFC 7396).
-fn merge(into: &mut Value, patch: &Value) {
-    match patch.as_object() {
-        Some(patch) => {
-            for (key, value) in patch {
-                match value.is_null() {
-                    true => drop(into.as_object_mut().and_then(|it| it.remove(key))),
-                    false => merge(&mut into[key.as_str()], value),
-                }
-            }
-        }
-        None => *into = patch.clone(),
-    }
 }
 
 #[test]
@@ -101,6 +87,16 @@ fn fifty_services_in_five_regions_have_a_route_each() {
     }
 }
 
+/// Istio takes no variable from the container that is not named in the resource.
+#[test]
+fn a_secret_that_the_configuration_takes_from_the_environment_is_let_through() {
+    let trust = json!({"peers": null, "header": "x-edge", "equals": {"env": "EDGE_SECRET"}});
+    let documents = rendered(&json!({"env": ["EDGE_SECRET"], "config": {"clientLocation": {"trust": trust}}})).unwrap();
+    let plugin = documents.iter().find(|document| document["kind"] == "WasmPlugin").unwrap();
+    let env = plugin["spec"]["vmConfig"]["env"].as_array().unwrap();
+    assert!(env.contains(&json!({"name": "EDGE_SECRET", "valueFrom": "HOST"})), "{env:?}");
+}
+
 /// The first of two services that share a host would take all of its requests.
 #[test]
 fn a_service_with_paths_comes_before_one_without() {
@@ -132,6 +128,14 @@ fn wrong_values_are_refused_by_name() {
         (json!({"topology": "T2"}), "T2 needs the address of eu-west"),
         (json!({"api": "Wasm"}), "api"),
         (json!({"services": [{"name": "shop", "namespace": "shop", "port": 8080}]}), "hosts"),
+        (
+            json!({"services": [
+                {"name": "a", "namespace": "shop", "port": 80, "hosts": ["shop.example.com"]},
+                {"name": "b", "namespace": "shop", "port": 80, "hosts": ["shop.example.com"]},
+            ]}),
+            "a and b both want all of shop.example.com",
+        ),
+        (json!({"env": ["A B"]}), "env"),
         (json!({"probedService": "shap"}), "no service \"shap\""),
         (json!({"gateway": {"credentialName": ""}}), "gateway.credentialName"),
         (json!({"gateway": {"credentials": "a"}}), "credentials"),

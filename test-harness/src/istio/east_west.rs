@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 /// One such address. It is gone with this value, and so is every connection through it.
-pub(crate) struct EastWest {
+pub(crate) struct EastWestGateway {
     listening: Option<Listening>,
     runtime: Runtime,
 }
 
-impl EastWest {
+impl EastWestGateway {
     /// In front of pods at these ports of the loopback.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl EastWest {
     }
 }
 
-impl Drop for EastWest {
+impl Drop for EastWestGateway {
     fn drop(&mut self) {
         if let Some(listening) = self.listening.take() {
             self.runtime.block_on(listening.close());

@@ -8,7 +8,7 @@
 //! assert_eq!(mesh.client("eu-west").from(GENEVA).get("/").region.as_deref(), Some("shop in eu-west-1a"));
 //! ```
 
-use super::east_west::EastWest;
+use super::east_west::EastWestGateway;
 use super::identities::Authority;
 use super::recording::{Received, Recording};
 use super::replay::{self, Address, Addresses, CLIENTS, Changes, Module};
@@ -90,15 +90,15 @@ impl Plan {
                 reserved.push(real);
             }
         }
-        let (pods, ways) = pods_and_ways(&recording, &ports)?;
-        let leads = Leads { pods: &pods, ways: &ways, ports: &ports };
+        let (pods, east_west) = pods_and_east_west(&recording, &ports)?;
+        let leads = Leads { pods: &pods, east_west: &east_west, ports: &ports };
         let authority = Authority::new()?;
         let run = |(region, received): (&String, &Received)| self.run(region, received, &leads, &authority);
         let gateways = recording.gateways.iter().map(run).collect::<Result<_>>()?;
         Ok(Mesh {
             gateways,
             pods: pods.into_values().collect(),
-            _ways: ways,
+            _east_west: east_west,
             _reserved: reserved,
             changes: self.changes,
         })
@@ -119,16 +119,16 @@ impl Plan {
     }
 }
 
-/// Everybody who answers, and the ways from one network into another: by region and host.
+/// Everybody who answers, and the east-west gateways: by region and host.
 type Pods = BTreeMap<Address, Pod>;
-type Ways = BTreeMap<(String, String), EastWest>;
+type EastWestGateways = BTreeMap<(String, String), EastWestGateway>;
 
 struct Pod {
     at: Address,
     process: Region,
 }
 
-fn pods_and_ways(recording: &Recording, ports: &BTreeMap<(String, u16), u16>) -> Result<(Pods, Ways)> {
+fn pods_and_east_west(recording: &Recording, ports: &BTreeMap<(String, u16), u16>) -> Result<(Pods, EastWestGateways)> {
     let (mut pods, mut behind) = (Pods::new(), BTreeMap::<(String, String), Vec<u16>>::new());
     for (region, received) in &recording.gateways {
         for (cluster, address) in replay::known_addresses(received)? {
@@ -149,8 +149,8 @@ fn pods_and_ways(recording: &Recording, ports: &BTreeMap<(String, u16), u16>) ->
             }
         }
     }
-    let ways = behind.into_iter().map(|(way, pods)| Ok((way, EastWest::to(pods)?))).collect::<Result<_>>()?;
-    Ok((pods, ways))
+    let east_west = behind.into_iter().map(|(of, pods)| Ok((of, EastWestGateway::to(pods)?))).collect::<Result<_>>()?;
+    Ok((pods, east_west))
 }
 
 /// The host of `outbound|8080|subset|host`.
@@ -160,7 +160,7 @@ fn host_of(cluster: &str) -> Result<&str> {
 
 struct Leads<'a> {
     pods: &'a Pods,
-    ways: &'a Ways,
+    east_west: &'a EastWestGateways,
     ports: &'a BTreeMap<(String, u16), u16>,
 }
 
@@ -186,8 +186,8 @@ impl Addresses for At<'_> {
             let pod = self.leads.pods.get(address);
             return Ok(pod.with_context(|| format!("no pod at {address:?}"))?.process.port());
         }
-        let way = self.leads.ways.get(&(address.region.clone(), host_of(cluster)?.into()));
-        Ok(way.with_context(|| format!("no way to {address:?} of {cluster}"))?.port())
+        let gateway = self.leads.east_west.get(&(address.region.clone(), host_of(cluster)?.into()));
+        Ok(gateway.with_context(|| format!("no east-west gateway for {address:?} of {cluster}"))?.port())
     }
 }
 
@@ -204,7 +204,7 @@ struct Gateway {
 pub struct Mesh {
     gateways: Vec<Gateway>,
     pods: Vec<Pod>,
-    _ways: Ways,
+    _east_west: EastWestGateways,
     _reserved: Vec<Reserved>,
     changes: Changes,
 }
