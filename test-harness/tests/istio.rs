@@ -134,6 +134,20 @@ fn a_zone_that_dies_leaves_its_region_to_the_other_zone() {
     }
 }
 
+/// Nobody but the probes notices. Each pod of the dead zone costs one of them, and three failures would take the region down.
+#[test]
+fn a_zone_that_dies_unseen_does_not_take_its_region_down() {
+    let mesh = settled(Mesh::recorded("t1"));
+    let [zone, other] = zones(&mesh, "eu-west");
+    mesh.pods_in(&zone).for_each(Region::kill);
+    let probes = || mesh.pods_in(&other).map(Region::probe_count).sum::<usize>();
+    let before = probes();
+    eventually(&format!("probes in {other}"), || probes() >= before + 3);
+    let down = [("region", "eu-west"), ("to", "down")];
+    let down = mesh.envoy("eu-west").metrics().sample("greatcircle_transitions_total", &down);
+    assert_eq!(down, None, "eu-west lives on in {other}");
+}
+
 #[test]
 fn without_the_filter_traffic_stays_in_the_mesh_near_zones_first() {
     for (how, plan) in without_filter("t1") {

@@ -12,6 +12,36 @@ fn every_example_has_a_recording_that_belongs_to_it() {
     }
 }
 
+/// A digest says of which files somebody meant to take a recording. This says that it was these.
+#[test]
+fn a_recording_has_what_its_manifests_say() {
+    for example in chart::EXAMPLES {
+        let recording = Recording::read(example).unwrap_or_else(|wrong| panic!("{wrong:#}"));
+        let manifests = manifests::of_example(example).unwrap();
+        for (region, received) in &recording.gateways {
+            for rule in manifests.iter().filter(|it| it["kind"] == "DestinationRule") {
+                let said = &rule["spec"]["trafficPolicy"]["outlierDetection"]["baseEjectionTime"];
+                let host = format!("||{}", rule["spec"]["host"].as_str().unwrap());
+                let cluster =
+                    received.clusters.iter().find(|it| it["name"].as_str().unwrap().ends_with(&host)).unwrap();
+                assert_eq!(&cluster["outlier_detection"]["base_ejection_time"], said, "{example}/{region}: {host}");
+            }
+            let hosts = received.routes.iter().flat_map(|it| it["virtual_hosts"].as_array().into_iter().flatten());
+            let routes: Vec<_> = hosts.flat_map(|it| it["routes"].as_array().unwrap()).collect();
+            let said = manifests.iter().filter(|it| it["kind"] == "VirtualService");
+            for said in said.flat_map(|it| it["spec"]["http"].as_array().unwrap()) {
+                let (name, retries) = (&said["name"], &said["retries"]);
+                let policies = routes.iter().filter(|it| it["name"] == *name).map(|it| &it["route"]["retry_policy"]);
+                let mut fitting = policies.filter(|it| it["num_retries"] == retries["attempts"]);
+                assert!(
+                    fitting.any(|it| it["per_try_timeout"] == retries["perTryTimeout"]),
+                    "{example}/{region}: {name}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_recording_of_other_manifests_is_refused() {
     let recording = Recording::read("t1").unwrap_or_else(|wrong| panic!("{wrong:#}"));
