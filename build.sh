@@ -24,6 +24,7 @@ usage: ./build.sh COMMAND [ARGUMENT…]
   manifests       istio/examples: what the chart makes of the values there
   demo [--once]   a real Envoy and regions with faults on this machine, with the module in front
   test [ARG…]     every test; ARGs go to cargo test
+  attack [NAME…]  what somebody may try against a gateway, those that take long among it, and a table of what held
   compose-test    envoy/docker-compose.yaml for real: nearest region, failover, and down again (77: no docker to be had)
   fuzz SECONDS    the parsers of foreign bytes under a fuzzer, for so long in all
   fuzz INPUT…     one of them with the input that made it fail: fuzz/artifacts/TARGET/…
@@ -352,6 +353,19 @@ run_tests() {
     ask_real_mesh
 }
 
+# Each attack adds its row to the table.
+run_attacks() {
+    local table=$ROOT/target/attacks.md status=0
+    build_wasm
+    find_envoy
+    say "Attacks"
+    printf '| Tried | Held | Seen |\n|---|---|---|\n' >"$table"
+    ATTACKS_TABLE=$table cargo test --locked -p test-harness --test attacks -- --include-ignored "$@" || status=$?
+    say "What was tried (target/attacks.md)"
+    cat "$table"
+    return "$status"
+}
+
 # A test that needs what no registry has is ignored, and run here where it can be.
 analyze_manifests() {
     if have istioctl; then
@@ -411,6 +425,7 @@ main() {
     manifests) write_manifests ;;
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
+    attack) run_attacks "$@" ;;
     compose-test) run_compose_test ;;
     fuzz) run_fuzz "$@" ;;
     check) run_checks ;;

@@ -1,6 +1,6 @@
 //! Envoy's bootstrap for a world, made from `envoy/envoy.yaml`: what is tested is what people run.
 //!
-//! The file's first leaf cluster and first aggregate are the patterns for every region of a world.
+//! The file's first leaf cluster, first cluster for probes and first aggregate are the patterns for every region of a world.
 
 use crate::patch::merge;
 pub use crate::region_spec::RegionSpec;
@@ -18,6 +18,8 @@ const HTTP_CONNECTION_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 const PLUGIN: &str = "/typed_config/config";
 const ENDPOINT_PORT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
 const FAILOVER_ORDER: &str = "/cluster_type/typed_config/clusters";
+/// What the names of clusters begin with that are for probes alone.
+const PROBE: &str = "probe-";
 const OWN_REGION: &str = "/node/locality/region";
 
 /// The root of the repository.
@@ -76,7 +78,8 @@ impl Bootstrap {
             .collect()
     }
 
-    /// Exactly these regions: leaf clusters, aggregates with the nearest neighbours, and the filter's list.
+    /// Exactly these regions: leaf clusters, clusters for their probes, aggregates with the nearest neighbours, and the filter's
+    /// list.
     ///
     /// # Errors
     /// If `regions` is empty or the file has no clusters to serve as patterns.
@@ -85,11 +88,13 @@ impl Bootstrap {
         let own = regions.iter().find(|region| Some(region.name.as_str()) == own).or(regions.first());
         let own = own.context("a world needs a region")?.clone();
         let clusters = at(&mut self.envoy, "/static_resources/clusters")?;
-        let pattern = |has: &str| {
-            let clusters = clusters.as_array().into_iter().flatten();
-            clusters.clone().find(|cluster| cluster.pointer(has).is_some()).cloned().context("no pattern")
+        let pattern = |is: fn(&Value) -> bool| {
+            let mut clusters = clusters.as_array().into_iter().flatten();
+            clusters.find(|cluster| is(cluster)).cloned().context("no pattern")
         };
-        let (leaf, aggregate) = (pattern(ENDPOINT_PORT)?, pattern(FAILOVER_ORDER)?);
+        let leaf = pattern(|cluster| cluster.pointer(ENDPOINT_PORT).is_some())?;
+        let probe = pattern(|cluster| cluster["name"].as_str().is_some_and(|name| name.starts_with(PROBE)))?;
+        let aggregate = pattern(|cluster| cluster.pointer(FAILOVER_ORDER).is_some())?;
         let length = aggregate.pointer(FAILOVER_ORDER).and_then(Value::as_array).map_or(0, Vec::len);
 
         let leaf = |region: &RegionSpec| -> Result<Value> {
@@ -99,6 +104,12 @@ impl Bootstrap {
             *at(&mut leaf, ENDPOINT_PORT)? = region.port.into();
             Ok(leaf)
         };
+        let probe = |region: &RegionSpec| -> Result<Value> {
+            let mut probe = probe.clone();
+            probe["name"] = format!("{PROBE}{}", region.name).into();
+            probe["load_assignment"] = leaf(region)?["load_assignment"].take();
+            Ok(probe)
+        };
         let aggregate = |name: &str, first: &RegionSpec| -> Result<Value> {
             let mut nearest: Vec<_> = regions.iter().collect();
             nearest.sort_by(|a, b| first.kilometres_to(a).total_cmp(&first.kilometres_to(b)));
@@ -107,7 +118,7 @@ impl Bootstrap {
             *at(&mut aggregate, FAILOVER_ORDER)? = nearest.iter().take(length).map(|region| region.leaf()).collect();
             Ok(aggregate)
         };
-        let leaves = regions.iter().map(leaf);
+        let leaves = regions.iter().map(leaf).chain(regions.iter().map(probe));
         let aggregates = regions.iter().map(|region| aggregate(&region.name, region));
         *clusters = leaves.chain(aggregates).chain([aggregate("default", &own)]).collect::<Result<_>>()?;
 

@@ -15,6 +15,7 @@
 //! - [`memory`]: how much memory it has
 //! - [`idle`]: what it costs while nothing is asked of it
 //! - [`bootstrap`]: its configuration, made from `envoy/envoy.yaml`
+//! - [`minimal`]: the gateway of `envoy/minimal.yaml`
 //! - [`istio`]: the chart, and gateways as a real istiod has configured them
 //! - [`discovery`]: configuration that changes while Envoy runs
 //! - [`patch`]: changes to a configuration
@@ -36,6 +37,7 @@ pub mod load;
 pub mod lookup;
 pub mod memory;
 pub mod metrics;
+pub mod minimal;
 pub mod patch;
 pub mod places;
 pub mod plan;

@@ -4,21 +4,17 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-use test_harness::bootstrap::{GATEWAY, repository};
-use test_harness::envoy::{Envoy, Launch};
+use test_harness::bootstrap::repository;
 use test_harness::istio::Recording;
+use test_harness::minimal::{Minimal, bootstrap};
 use test_harness::places::{ASHBURN, DUBLIN, GENEVA, Place, SUVA, SYDNEY, kilometres};
-use test_harness::{Client, Region, Response, eventually, eventually_equals};
+use test_harness::{Response, eventually_equals};
 
-const LISTENER_PORT: &str = "/static_resources/listeners/0/address/socket_address/port_value";
-const ADMIN_PORT: &str = "/admin/address/socket_address/port_value";
-const ENDPOINT_PORT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
 const FILTER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
 
 #[test]
 fn the_commands_in_the_readme_print_what_it_says() {
-    let gateway = Gateway::start();
+    let gateway = started();
     let [session] = text_blocks("README.md", "console").try_into().expect("one session");
     let mut asked = 0;
     for step in session.split("$ ").skip(1) {
@@ -28,7 +24,7 @@ fn the_commands_in_the_readme_print_what_it_says() {
             continue;
         }
         assert!(command.starts_with("curl -si ") && command.ends_with(" localhost:10000 | grep region"), "{command}");
-        eventually_equals(command, printed.trim_end().to_owned(), || grep_region(&gateway.get(&headers(command))));
+        eventually_equals(command, printed.trim_end().to_owned(), || grep_region(&get(&gateway, &headers(command))));
         asked += 1;
     }
     assert_eq!(asked, 3);
@@ -36,11 +32,11 @@ fn the_commands_in_the_readme_print_what_it_says() {
 
 #[test]
 fn without_a_place_a_client_is_served_by_the_gateways_own_region_and_nobody_steers_from_outside() {
-    let gateway = Gateway::start();
+    let gateway = started();
     let own = "region=eu-west;reason=noLocation;rank=1;via=fallback";
     let forged = [("x-greatcircle-region", "us-east"), ("x-greatcircle-decision", "region=us-east")];
     for headers in [&[][..], &forged] {
-        let response = gateway.get(headers);
+        let response = get(&gateway, headers);
         assert_eq!((response.status, response.region.as_deref()), (200, Some("eu-west")), "{headers:?}");
         assert_eq!(response.seen_headers("x-greatcircle-decision"), [own], "{headers:?}");
         assert_eq!(response.seen_headers("x-greatcircle-region"), ["eu-west"], "{headers:?}");
@@ -48,7 +44,7 @@ fn without_a_place_a_client_is_served_by_the_gateways_own_region_and_nobody_stee
     // README's advice for gateways with a region of their own: it is left only while it is down.
     gateway.regions[0].kill();
     eventually_equals("the other region", "region=us-east;reason=noLocation;rank=2;via=fallback".into(), || {
-        gateway.get(&[]).decision()
+        get(&gateway, &[]).decision()
     });
 }
 
@@ -57,7 +53,7 @@ fn the_file_is_what_the_readme_shows() {
     let file = unindented(&text("envoy/minimal.yaml"));
     let [configuration] = text_blocks("README.md", "json").try_into().expect("one configuration");
     assert!(file.contains(&unindented(&configuration)), "the configuration is another one:\n{configuration}");
-    let bootstrap = bootstrap();
+    let bootstrap = bootstrap().unwrap();
     let in_file = bootstrap.pointer(FILTER).unwrap()["typed_config"]["config"]["configuration"]["value"].as_str();
     let parsed = [configuration.as_str(), in_file.unwrap()].map(|json| serde_json::from_str::<Value>(json).unwrap());
     assert_eq!(parsed[0], parsed[1], "all of it is shown");
@@ -80,15 +76,18 @@ fn the_file_is_what_the_readme_shows() {
 /// A newcomer's first trap: Envoy answers 503 where the names differ.
 #[test]
 fn a_region_its_cluster_and_the_routing_header_have_one_name() {
-    let bootstrap = bootstrap();
+    let bootstrap = bootstrap().unwrap();
     let names = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
     };
     let filter = bootstrap.pointer(FILTER).unwrap();
     let configuration = filter["typed_config"]["config"]["configuration"]["value"].as_str().unwrap();
     let configuration: Value = serde_json::from_str(configuration).unwrap();
-    assert_eq!(names(&configuration["regions"]), names(&bootstrap["static_resources"]["clusters"]));
-    assert_eq!(configuration["health"]["cluster"], "{region}");
+    let regions = names(&configuration["regions"]);
+    let for_probes = regions.iter().map(|name| format!("probe-{name}"));
+    let clusters: Vec<_> = regions.iter().cloned().chain(for_probes).collect();
+    assert_eq!(names(&bootstrap["static_resources"]["clusters"]), clusters);
+    assert_eq!(configuration["health"]["cluster"], "probe-{region}");
 }
 
 #[test]
@@ -160,52 +159,24 @@ fn the_figures_of_the_readme_are_computed() {
 
 #[test]
 fn its_metrics_can_be_summed() {
-    let gateway = Gateway::start();
+    let gateway = started();
     let near = |latitude: &'static str, longitude: &'static str| {
         [("x-geo-latitude", latitude), ("x-geo-longitude", longitude)]
     };
     for headers in [near("46.2", "6.14"), near("46.2", "6.14"), near("40.71", "-74.01")] {
-        assert_eq!(gateway.get(&headers).status, 200);
+        assert_eq!(get(&gateway, &headers).status, 200);
     }
     let sum = |label: &str| gateway.envoy.metrics().sum("greatcircle_decisions_total", label);
     assert_eq!(sum("region"), [("eu-west".to_owned(), 2), ("us-east".to_owned(), 1)].into());
     assert_eq!(sum("reason"), [("nearest".to_owned(), 3)].into());
 }
 
-/// The gateway of the file, with ports that are free here and nothing else changed.
-struct Gateway {
-    envoy: Envoy,
-    /// In the order of the file's clusters.
-    regions: Vec<Region>,
-    _directory: TempDir,
+fn started() -> Minimal {
+    Minimal::start().unwrap()
 }
 
-impl Gateway {
-    fn start() -> Self {
-        let mut bootstrap = bootstrap();
-        *bootstrap.pointer_mut(LISTENER_PORT).unwrap() = 0.into();
-        *bootstrap.pointer_mut(ADMIN_PORT).unwrap() = 0.into();
-        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().unwrap();
-        let regions = clusters.iter_mut().map(|cluster| {
-            let region = Region::start(cluster["name"].as_str().unwrap()).unwrap();
-            *cluster.pointer_mut(ENDPOINT_PORT).unwrap() = region.port().into();
-            region
-        });
-        let regions = regions.collect();
-        let directory = tempfile::tempdir().unwrap();
-        let envoy = Envoy::start(&bootstrap, &Launch::default(), directory.path()).unwrap();
-        Self { envoy, regions, _directory: directory }
-    }
-
-    fn get(&self, headers: &[(&str, &str)]) -> Response {
-        let address = eventually("the gateway", || self.envoy.listener(GATEWAY));
-        let client = headers.iter().fold(Client::of(address), |client, (name, value)| client.header(name, value));
-        client.get("/")
-    }
-}
-
-fn bootstrap() -> Value {
-    serde_saphyr::from_str(&text("envoy/minimal.yaml")).unwrap()
+fn get(gateway: &Minimal, headers: &[(&str, &str)]) -> Response {
+    headers.iter().fold(gateway.client(), |client, (name, value)| client.header(name, value)).get("/")
 }
 
 /// A file, or every file in a folder.

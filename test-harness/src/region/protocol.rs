@@ -26,6 +26,8 @@ pub enum Fault {
     },
     /// Answers correctly, but this much later.
     Slow(Duration),
+    /// Answers correctly, and closes the connection after each answer.
+    Closes,
     /// Answers probes; of any other answer, sends the head and half of the body, and the rest when the region recovers.
     Holds,
 }

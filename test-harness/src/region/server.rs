@@ -7,7 +7,11 @@ use anyhow::{Context, Result};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, header::CONTENT_LENGTH, server::conn::http1};
+use hyper::{
+    Request, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH},
+    server::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use std::convert::Infallible;
@@ -113,17 +117,20 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
     if let Some(Fault::Slow(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
-    let answer = Response::builder().header("x-region", state.name.as_str());
+    let mut answer = Response::builder().header("x-region", state.name.as_str());
+    if let Some(Fault::Closes) = fault {
+        answer = answer.header(CONNECTION, "close");
+    }
     let answer = match fault {
         Some(Fault::Hangs) => std::future::pending().await,
         Some(Fault::Status(status)) => answer.status(status).body(whole(format!("{status} from {}", state.name))),
         Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping")),
         Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, PROMISED).body(half()),
         Some(Fault::Holds) if !probe => answer.header(CONTENT_LENGTH, PROMISED).body(held(state.released.subscribe())),
-        Some(Fault::Refuses | Fault::Slow(_) | Fault::Holds) | None if probe => {
+        Some(Fault::Refuses | Fault::Slow(_) | Fault::Closes | Fault::Holds) | None if probe => {
             answer.body(whole(format!("ok {}", state.name)))
         }
-        Some(Fault::Refuses | Fault::Slow(_) | Fault::Holds) | None => {
+        Some(Fault::Refuses | Fault::Slow(_) | Fault::Closes | Fault::Holds) | None => {
             let headers: Vec<_> = head
                 .headers
                 .iter()
