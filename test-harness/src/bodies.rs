@@ -1,4 +1,4 @@
-//! Bodies of answers: whole ones, one that breaks off, and one that is held back.
+//! Bodies of answers: whole ones, one that breaks off, one that is held back, and one that does not end.
 
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
@@ -34,6 +34,14 @@ pub(crate) fn held(mut word: Receiver<()>) -> Body {
         Ok(half_of_it())
     };
     BoxBody::new(StreamBody::new(stream::once(async { Ok(half_of_it()) }).chain(stream::once(rest))))
+}
+
+/// So many bytes, and then no end.
+pub(crate) fn flood(bytes: usize) -> Body {
+    const CHUNK: usize = 1 << 16;
+    let chunk = Bytes::from(vec![b' '; CHUNK]);
+    let chunks = stream::repeat_with(move || Ok(Frame::data(chunk.clone()))).take(bytes / CHUNK);
+    BoxBody::new(StreamBody::new(chunks.chain(stream::pending())))
 }
 
 fn half_of_it() -> Frame<Bytes> {

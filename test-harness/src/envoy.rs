@@ -202,8 +202,10 @@ impl Envoy {
     /// If it is gone.
     #[track_caller]
     pub fn memory(&self) -> Memory {
-        let resident = memory::resident(self.process_id()).unwrap_or_else(|error| panic!("{error:#}"));
-        Memory { resident, allocated: self.stat("server.memory_allocated").unwrap_or_default() }
+        let read =
+            |figure: fn(u32) -> Result<u64>| figure(self.process_id()).unwrap_or_else(|error| panic!("{error:#}"));
+        let (resident, peak) = (read(memory::resident), read(memory::peak));
+        Memory { resident, peak, allocated: self.stat("server.memory_allocated").unwrap_or_default() }
     }
 
     /// The process id, for what is measured from outside (CPU time).

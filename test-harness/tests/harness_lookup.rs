@@ -60,7 +60,7 @@ fn it_answers_badly_on_command_and_well_again() {
         (Fault::limited(7), 429, "{}", 2),
         (Fault::html(), 200, "<!doctype html>", 15),
         (Fault::not_utf8(), 200, "{\"ip\": \"8.8.8.0\", \"city\": \"Z\u{fffd}rich\"", 70),
-        (Fault::large(), 200, "{\"ip\":\"8.8.8.0\"", 5_000_000),
+        (Fault::large(5_000_000), 200, "{\"ip\":\"8.8.8.0\"", 5_000_000),
         (Fault::other_address(), 200, "{\"ip\": \"9.9.9.9\"", 50),
         (Fault::nested(1000), 200, "{\"more\": [[[[", 2000),
         (Fault::body(r#"{"loc": "nan,0"}"#), 200, "{\"loc\": \"nan,0\"}", 16),

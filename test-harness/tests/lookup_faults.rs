@@ -30,7 +30,8 @@ fn a_bad_status_costs_no_request() {
 
 #[test]
 fn a_bad_answer_costs_no_request() {
-    survives("5 MB", Fault::large(), "tooLarge", 15);
+    survives("20 kB", Fault::large(20_000), "tooLarge", 15);
+    survives("5 MB", Fault::large(5_000_000), "reset", 15); // Envoy itself keeps no more than 64 KiB
     survives("HTML", Fault::html(), "malformed", 15);
     survives("not UTF-8", Fault::not_utf8(), "malformed", 15);
     survives("nan,0", Fault::body(r#"{"ip": "{ip}", "loc": "nan,0"}"#), "malformed", 15);

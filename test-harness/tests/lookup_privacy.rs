@@ -111,7 +111,7 @@ fn the_filters_log_tells_nobodys_address_or_place() {
     world.lookup().answers("8.8.4.0/24", &json!({"ip": "{ip}", "loc": "-18.14"}));
     let clients = ["8.8.8.8", "8.8.4.4", "45.1.2.3", "2a00:1450::1", "10.1.2.3"].map(|at| world.client().at(at));
     clients.iter().for_each(|client| assert_eq!(client.get("/").status, 200));
-    for fault in [Fault::other_address(), Fault::html(), Fault::large(), Fault::status(500), Fault::Refuses] {
+    for fault in [Fault::other_address(), Fault::html(), Fault::large(20_000), Fault::status(500), Fault::Refuses] {
         world.lookup().fails_with(fault);
         assert_eq!(world.client().at("45.9.9.9").get("/").status, 200);
     }

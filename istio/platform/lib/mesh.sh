@@ -140,7 +140,7 @@ spec:
 
 # For greatcircle's metrics: the labels that a proxy takes out of their names. For trying networks and lookup: X-Forwarded-For is
 # believed, so that anybody on this machine can be a client from anywhere.
-readonly INGRESS_PROXY='{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'
+readonly INGRESS_PROXY='{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "runtimeValues": {"http.async_response_buffer_limit": "65536"}, "gatewayTopology": {"numTrustedProxies": 1}}'
 
 # The registry beside the clusters speaks plain HTTP, which istio-agent does only where it is told to.
 install_ingress_gateway() { # REGION

@@ -12,6 +12,8 @@ pub enum Fault {
     Hangs,
     /// Promises a body, sends half of it and resets the connection (RST).
     ResetsMidBody,
+    /// Sends so many bytes, and does not come to an end.
+    Floods(usize),
     /// Answers every lookup with this.
     Answers(Answer),
 }
@@ -53,9 +55,9 @@ impl Fault {
         Self::body(b"{\"ip\": \"{ip}\", \"city\": \"Z\xfcrich\", \"loc\": \"47.37,8.54\", \"country\": \"CH\"}")
     }
 
-    /// A good answer with five megabytes of padding in it.
-    pub fn large() -> Self {
-        Self::body(json!({"ip": "{ip}", "loc": "47.37,8.54", "padding": "x".repeat(5_000_000)}).to_string())
+    /// A good answer with so many bytes of padding in it.
+    pub fn large(bytes: usize) -> Self {
+        Self::body(json!({"ip": "{ip}", "loc": "47.37,8.54", "padding": "x".repeat(bytes)}).to_string())
     }
 
     /// A good answer about another address.

@@ -2,7 +2,7 @@
 
 use super::fault::{Answer, Fault};
 use super::table::{Table, Template};
-use crate::bodies::{Body, PROMISED, half, whole};
+use crate::bodies::{Body, PROMISED, flood, half, whole};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, header, server::conn::http1};
@@ -73,6 +73,7 @@ impl State {
             // Refusing, it does not listen: this one slipped in before.
             Some(Fault::Refuses | Fault::Hangs) => Reaction::Hang,
             Some(Fault::ResetsMidBody) => Reaction::Reset,
+            Some(Fault::Floods(bytes)) => Reaction::Flood(*bytes),
             Some(Fault::Answers(answer)) => Reaction::answer(answer, asked.address()),
             None => Reaction::known(&now.table, asked.address()),
         };
@@ -84,6 +85,7 @@ impl State {
 enum Reaction {
     Hang,
     Reset,
+    Flood(usize),
     Answer(hyper::http::Result<Response<Body>>),
 }
 
@@ -128,6 +130,7 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
     let response = match reaction {
         Reaction::Hang => std::future::pending().await,
         Reaction::Reset => Response::builder().header(header::CONTENT_LENGTH, PROMISED).body(half()),
+        Reaction::Flood(bytes) => Response::builder().body(flood(bytes)),
         Reaction::Answer(response) => response,
     };
     Ok(response.unwrap_or_else(|error| Response::new(whole(error.to_string()))))

@@ -28,6 +28,8 @@ pub enum Fault {
     Slow(Duration),
     /// Answers correctly, and closes the connection after each answer.
     Closes,
+    /// Sends so many bytes, and does not come to an end.
+    Floods(usize),
     /// Answers probes; of any other answer, sends the head and half of the body, and the rest when the region recovers.
     Holds,
 }

@@ -1,7 +1,7 @@
 //! A region from the inside: an HTTP server that misbehaves on command.
 
 use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH};
-use crate::bodies::{Body, PROMISED, half, held, whole};
+use crate::bodies::{Body, PROMISED, flood, half, held, whole};
 use crate::listening::Listening;
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
@@ -126,6 +126,7 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
         Some(Fault::Status(status)) => answer.status(status).body(whole(format!("{status} from {}", state.name))),
         Some(Fault::Flaps { .. }) => answer.status(StatusCode::SERVICE_UNAVAILABLE).body(whole("flapping")),
         Some(Fault::DropsMidBody) => answer.header(CONTENT_LENGTH, PROMISED).body(half()),
+        Some(Fault::Floods(bytes)) => answer.body(flood(bytes)),
         Some(Fault::Holds) if !probe => answer.header(CONTENT_LENGTH, PROMISED).body(held(state.released.subscribe())),
         Some(Fault::Refuses | Fault::Slow(_) | Fault::Closes | Fault::Holds) | None if probe => {
             answer.body(whole(format!("ok {}", state.name)))

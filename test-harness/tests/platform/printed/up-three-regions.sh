@@ -644,7 +644,7 @@ spec:
   template:
     metadata:
       labels: {istio: ingressgateway, sidecar.istio.io/inject: "true"}
-      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'}
+      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "runtimeValues": {"http.async_response_buffer_limit": "65536"}, "gatewayTopology": {"numTrustedProxies": 1}}'}
     spec:
       serviceAccountName: istio-ingressgateway
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}
@@ -703,7 +703,7 @@ spec:
   template:
     metadata:
       labels: {istio: ingressgateway, sidecar.istio.io/inject: "true"}
-      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'}
+      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "runtimeValues": {"http.async_response_buffer_limit": "65536"}, "gatewayTopology": {"numTrustedProxies": 1}}'}
     spec:
       serviceAccountName: istio-ingressgateway
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}
@@ -762,7 +762,7 @@ spec:
   template:
     metadata:
       labels: {istio: ingressgateway, sidecar.istio.io/inject: "true"}
-      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "gatewayTopology": {"numTrustedProxies": 1}}'}
+      annotations: {inject.istio.io/templates: gateway, proxy.istio.io/config: '{"extraStatTags": ["region", "reason", "outcome", "to", "why", "version", "hash"], "runtimeValues": {"http.async_response_buffer_limit": "65536"}, "gatewayTopology": {"numTrustedProxies": 1}}'}
     spec:
       serviceAccountName: istio-ingressgateway
       securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}
