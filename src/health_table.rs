@@ -16,6 +16,10 @@ use std::time::Duration;
 /// A record that nobody has used for this long belongs to a configuration that is gone.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
+/// The same for one that was probed for a configuration which is superseded: time enough for another configuration that checks the
+/// region alike to go on with it, or for this one to be found in force after all.
+const FORGET_SUPERSEDED_AFTER: Duration = Duration::from_secs(10);
+
 /// More than any holder allows itself: shared data may hold anything, and a lease that never ends would end probing.
 const LONGEST_GRACE: Duration = Duration::from_secs(10);
 
@@ -62,9 +66,12 @@ impl HealthTable {
         postcard::from_bytes(bytes).ok()
     }
 
-    /// The table for shared data, without the records of configurations that are gone.
-    pub fn to_bytes(&self, now: Timestamp) -> Vec<u8> {
-        let in_use = |record: &Record| now.since(record.last_use()) < FORGET_AFTER;
+    /// The table for shared data, without the records of configurations that are superseded or gone.
+    pub fn to_bytes(&self, now: Timestamp, is_superseded: &dyn Fn(u64) -> bool) -> Vec<u8> {
+        let in_use = |record: &Record| match now.since(record.last_use()) {
+            age if age < FORGET_SUPERSEDED_AFTER => true,
+            age => age < FORGET_AFTER && !is_superseded(record.lease.holder.config),
+        };
         let mut kept: Vec<_> = self.0.iter().filter(|(_, record)| in_use(record)).collect();
         if kept.len() > MAX_RECORDS {
             kept.sort_by_key(|(_, record)| std::cmp::Reverse(record.last_use()));

@@ -19,6 +19,7 @@ use std::time::Duration;
 use Evidence::{Failure, Success};
 
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+const FORGET_SUPERSEDED_AFTER: Duration = Duration::from_secs(10);
 
 fn thresholds() -> impl Strategy<Value = Thresholds> {
     let few = || 1..=6_u16;
@@ -179,20 +180,20 @@ proptest! {
         outcomes in vec((any::<Index>(), outcome()), 0..80),
     ) {
         let (plan, table) = some_table(count, &outcomes);
-        let read = HealthTable::from_bytes(&table.to_bytes(after(ms(0))));
+        let read = HealthTable::from_bytes(&table.to_bytes(after(ms(0)), &|_| false));
         prop_assert_eq!(read.as_ref(), Some(&table));
         prop_assert_eq!(read.unwrap().availability(plan.checks(), after(ms(1))), table.availability(plan.checks(), after(ms(1))));
     }
 
     #[test]
     fn a_truncated_table_is_no_table(count in 1..10_usize, cut: Index) {
-        let bytes = some_table(count, &[]).1.to_bytes(after(ms(0)));
+        let bytes = some_table(count, &[]).1.to_bytes(after(ms(0)), &|_| false);
         prop_assert_eq!(HealthTable::from_bytes(&bytes[..cut.index(bytes.len())]), None);
     }
 
     #[test]
     fn a_table_with_flipped_bits_does_no_harm(count in 1..10_usize, flips in vec((any::<Index>(), 0..8_u32), 1..8)) {
-        let mut bytes = some_table(count, &[]).1.to_bytes(after(ms(0)));
+        let mut bytes = some_table(count, &[]).1.to_bytes(after(ms(0)), &|_| false);
         for (byte, bit) in flips {
             let byte = byte.index(bytes.len());
             bytes[byte] ^= 1 << bit;
@@ -206,7 +207,7 @@ proptest! {
         let record = |index: usize| {
             let region = regions_in_a_row(9, &check()).iter().nth(index).unwrap().1.clone();
             let plan = Plan::new(&Regions::new(vec![region]).unwrap(), after(ms(0)));
-            claimed(&plan).to_bytes(after(ms(0)))[1..].to_vec()
+            claimed(&plan).to_bytes(after(ms(0)), &|_| false)[1..].to_vec()
         };
         let records: Vec<_> = order.iter().flat_map(|index| record(*index)).collect();
         does_no_harm(&[vec![order.len() as u8], records].concat());
@@ -249,7 +250,7 @@ fn does_no_harm(bytes: &[u8]) {
         for region in plan.claim(INSTANCE, &mut table, now).probes {
             plan.settle(&mut table, Probe { region, sent: now }, Outcome::Success, now);
         }
-        lengths.push(table.to_bytes(now).len());
+        lengths.push(table.to_bytes(now, &|_| false).len());
     }
     // Counters and times take a few bytes more or less; a further record would take 30.
     assert!(lengths.last() < Some(&(lengths[10] + 30)), "{lengths:?}");
@@ -275,19 +276,26 @@ fn a_table_that_claims_more_entries_than_it_holds_is_refused() {
 }
 
 #[test]
-fn records_of_a_configuration_that_is_gone_are_dropped_after_ten_minutes() {
+fn records_out_of_use_are_dropped_those_of_a_superseded_configuration_sooner() {
+    are_dropped_after(false, FORGET_AFTER);
+    are_dropped_after(true, FORGET_SUPERSEDED_AFTER);
+}
+
+#[track_caller]
+fn are_dropped_after(superseded: bool, limit: Duration) {
     let other_path = Request { path: "/other".into(), ..check().request };
     let current = plan(2, &Check { request: other_path, ..check() });
     let mut both = claimed(&plan(1, &check()));
     let mut alone = HealthTable::default();
-    let other = Instance { number: 2, config: 0 };
+    let other = Instance { number: 2, config: 1 };
 
     let due = ms(5000); // when the region of the old configuration would have been probed next
-    for (now, kept) in [(due, true), (due + FORGET_AFTER - ms(1), true), (due + FORGET_AFTER, false)] {
+    for (now, kept) in [(due, true), (due + limit - ms(1), true), (due + limit, false)] {
         for table in [&mut both, &mut alone] {
             current.claim(other, table, after(now));
-            *table = HealthTable::from_bytes(&table.to_bytes(after(now))).unwrap();
+            let bytes = table.to_bytes(after(now), &|config| superseded && config == INSTANCE.config);
+            *table = HealthTable::from_bytes(&bytes).unwrap();
         }
-        assert_eq!(both != alone, kept, "at {now:?}");
+        assert_eq!(both != alone, kept, "superseded: {superseded}, at {now:?}");
     }
 }

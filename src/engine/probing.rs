@@ -40,7 +40,7 @@ impl Probing {
     /// worker does, and so nobody has to compete for that, which shared data has no means for.
     pub(super) fn new(instance: Instance, shared: &dyn Shared, now: Timestamp) -> Self {
         if shared.read(KEY).is_none() {
-            shared.compare_and_swap(KEY, None, &HealthTable::default().to_bytes(now));
+            shared.compare_and_swap(KEY, None, &HealthTable::default().to_bytes(now, &|_| false));
         }
         Self {
             instance,
@@ -101,7 +101,7 @@ impl Engine {
             let claims = plan.claim(instance, table, now);
             (!claims.probes.is_empty()).then_some(claims)
         };
-        let Some(Claims { probes, went_stale, taken_over }) = update(shared, now, claim) else { return };
+        let Some(Claims { probes, went_stale, taken_over }) = self.update(now, shared, claim) else { return };
         for (region, from) in went_stale {
             self.effects.tell(Event::HealthChanged { region, from, to: Health::Unknown, cause: "stale" });
         }
@@ -122,7 +122,7 @@ impl Engine {
         let Some((id, check)) = plan.check(probe.region) else { return };
         let (region, outcome) = (probe.region, check.expected.judge(reply));
         self.effects.tell(Event::Probed { region, outcome });
-        let change = update(shared, now, |table| {
+        let change = self.update(now, shared, |table| {
             let (from, was_without_cluster) = (table.health(id, check, now), table.without_cluster(id));
             let transition = plan.settle(table, probe, outcome, now);
             Some((from, transition, table.health(id, check, now), was_without_cluster))
@@ -136,6 +136,20 @@ impl Engine {
         }
         self.refresh_availability(now, shared);
         self.set_gauges(now);
+    }
+
+    /// Changes the newest table for all workers; see [`shared::update`].
+    fn update<T>(
+        &self,
+        now: Timestamp,
+        shared: &dyn Shared,
+        mut change: impl FnMut(&mut HealthTable) -> Option<T>,
+    ) -> Option<T> {
+        shared::update(shared, KEY, |bytes| {
+            let mut table = HealthTable::from_bytes(bytes).unwrap_or_default();
+            let result = change(&mut table)?;
+            Some((table.to_bytes(now, &|config| self.succession.is_superseded(config)), result))
+        })
     }
 
     pub(super) fn refresh_availability(&mut self, now: Timestamp, shared: &dyn Shared) {
@@ -210,13 +224,4 @@ impl Probing {
             HealthTable::default()
         });
     }
-}
-
-/// Changes the newest table for all workers; see [`shared::update`].
-fn update<T>(shared: &dyn Shared, now: Timestamp, mut change: impl FnMut(&mut HealthTable) -> Option<T>) -> Option<T> {
-    shared::update(shared, KEY, |bytes| {
-        let mut table = HealthTable::from_bytes(bytes).unwrap_or_default();
-        let result = change(&mut table)?;
-        Some((table.to_bytes(now), result))
-    })
 }
