@@ -29,11 +29,49 @@ pub struct Launch {
     pub drain: Duration,
     /// What is added to its environment.
     pub environment: Vec<(String, OsString)>,
+    /// Whether one process can take over from another.
+    pub hot_restart: HotRestart,
+}
+
+/// One process's part in a hot restart.
+#[derive(Clone, Copy, Debug)]
+pub enum HotRestart {
+    /// None: several Envoys at once, with no shared memory between them.
+    Off,
+    /// It may be taken over from, under this number.
+    First(u32),
+    /// It takes over from the first process of this number.
+    Second {
+        /// The number.
+        base_id: u32,
+        /// Whether it adds what the first one counts to its own.
+        parent_stats: bool,
+    },
+}
+
+impl HotRestart {
+    /// The first process lives on for longer than its listeners drain, as it always does.
+    const PARENT_SHUTDOWN: &str = "8";
+
+    fn arguments(self) -> Vec<String> {
+        let arguments = match self {
+            Self::Off => "--disable-hot-restart".into(),
+            Self::First(base_id) => format!("--base-id {base_id}"),
+            Self::Second { base_id, parent_stats } => {
+                let skip = if parent_stats { "" } else { "--skip-hot-restart-parent-stats" };
+                format!(
+                    "--base-id {base_id} --restart-epoch 1 --parent-shutdown-time-s {} {skip}",
+                    Self::PARENT_SHUTDOWN
+                )
+            }
+        };
+        arguments.split_whitespace().map(str::to_owned).collect()
+    }
 }
 
 impl Default for Launch {
     fn default() -> Self {
-        Self { workers: 2, drain: Duration::from_secs(1), environment: Vec::new() }
+        Self { workers: 2, drain: Duration::from_secs(1), environment: Vec::new(), hot_restart: HotRestart::Off }
     }
 }
 
@@ -65,8 +103,7 @@ impl Envoy {
             .arg(&address)
             .args(["--concurrency", &launch.workers.to_string()])
             .args(["--log-level", "info", "--component-log-level", "wasm:info"])
-            // Several Envoys at once, with no shared memory between them.
-            .arg("--disable-hot-restart")
+            .args(launch.hot_restart.arguments())
             // Tests read the access log, and a removed listener is to be gone soon.
             .args(["--file-flush-interval-msec", "50", "--drain-strategy", "immediate"])
             .args(["--drain-time-s", &launch.drain.as_secs().to_string()])
@@ -230,6 +267,11 @@ impl Envoy {
     /// Where the admin interface listens.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Whether its process is there.
+    pub fn is_alive(&self) -> bool {
+        memory::resident(self.process_id()).is_ok()
     }
 
     fn while_alive<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {

@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{Bootstrap, RegionSpec, repository};
 use crate::discovery::{Discovered, filter_resource, listener_resource};
-use crate::envoy::{Envoy, Launch};
+use crate::envoy::{Envoy, HotRestart, Launch};
 use crate::lookup::LookupService;
 use crate::patch::overlay;
 use crate::places::Place;
@@ -105,6 +105,12 @@ impl Plan {
     /// How long the connections of a listener that was replaced or removed may last; a second if nothing is said.
     pub fn drain(mut self, limit: Duration) -> Self {
         self.launch.drain = limit;
+        self
+    }
+
+    /// Another process may take over from this Envoy: see [`World::take_over`]. One in a test's process.
+    pub fn hot_restart(mut self) -> Self {
+        self.launch.hot_restart = HotRestart::First(std::process::id());
         self
     }
 

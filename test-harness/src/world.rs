@@ -16,13 +16,14 @@
 use crate::bootstrap::{Bootstrap, GATEWAY};
 use crate::client::Client;
 use crate::discovery::Discovered;
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, HotRestart, Launch};
 use crate::eventually::{LIMIT, eventually, within};
 use crate::load::Load;
 use crate::lookup::LookupService;
 use crate::places::Place;
 use crate::plan::Plan;
 use crate::region::Region;
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -98,6 +99,21 @@ impl World {
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
         self.address_of(GATEWAY)
+    }
+
+    /// A second Envoy that takes over from this one, planned with [`Plan::hot_restart`]. `parent_stats`: it adds what the first one
+    /// counts to its own.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn take_over(&self, parent_stats: bool) -> Result<Envoy> {
+        let directory = self._directory.path().join("second");
+        std::fs::create_dir(&directory)?;
+        let mut bootstrap: Value = serde_json::from_slice(&std::fs::read(self._directory.path().join("envoy.json"))?)?;
+        let listener = &mut bootstrap["static_resources"]["listeners"][0];
+        listener["address"]["socket_address"]["port_value"] = self.address().port().into();
+        let hot_restart = HotRestart::Second { base_id: std::process::id(), parent_stats };
+        Envoy::start(&bootstrap, &Launch { hot_restart, ..Launch::default() }, &directory)
     }
 
     /// A client of the gateway, from nowhere in particular.
