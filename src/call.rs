@@ -43,6 +43,8 @@ pub enum Failure {
     Refused,
     /// A connection that broke during the answer.
     Reset,
+    /// An answer that is not HTTP.
+    Malformed,
     /// The cluster has no host to ask.
     NoHost,
     /// Envoy knows no cluster of this name (yet).
@@ -57,12 +59,13 @@ impl fmt::Debug for Request {
 }
 
 impl<'a> Reply<'a> {
-    /// What arrived with a status line. `from_host`: a host sent it, as far as can be told; Envoy makes up a 504 for a timeout and
-    /// a 503 for a connection that failed.
+    /// What arrived with a status line. `from_host`: a host sent it, as far as can be told; Envoy makes up a 504 for a timeout,
+    /// a 503 for a connection that failed, and a 502 for what it cannot read.
     pub fn arrived(status: Option<u16>, from_host: bool, body: &'a [u8]) -> Self {
         match (status, from_host) {
             (Some(504), false) => Self::Failed(Failure::Timeout),
             (Some(503), false) => Self::Failed(Failure::Refused),
+            (Some(502), false) => Self::Failed(Failure::Malformed),
             _ => Self::Answered { status, body },
         }
     }
@@ -75,6 +78,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Refused => "refused",
             Self::Reset => "reset",
+            Self::Malformed => "malformed",
             Self::NoHost => "noHost",
             Self::NoCluster => "noCluster",
         }
@@ -89,8 +93,10 @@ mod tests {
     fn what_envoy_makes_up_is_no_answer() {
         for (status, from_host, failure) in [
             (Some(200), true, None),
+            (Some(502), true, None),
             (Some(503), true, None),
             (Some(504), true, None),
+            (Some(502), false, Some(Failure::Malformed)),
             (Some(503), false, Some(Failure::Refused)),
             (Some(504), false, Some(Failure::Timeout)),
             (Some(500), false, None), // where Envoy's own headers are suppressed, all others may be a host's

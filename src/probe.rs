@@ -102,13 +102,14 @@ impl Expected {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Success,
         Self::Status,
         Self::Body,
         Self::Failed(Failure::Timeout),
         Self::Failed(Failure::Refused),
         Self::Failed(Failure::Reset),
+        Self::Failed(Failure::Malformed),
         Self::Failed(Failure::NoHost),
         Self::Failed(Failure::NoCluster),
     ];

@@ -54,7 +54,7 @@ pub enum Outcome {
     Found,
     /// The service answered that it knows neither.
     Nowhere,
-    /// Not the JSON that it should be, or no place on the globe in it.
+    /// Not the HTTP or the JSON that it should be, or no place on the globe in it.
     Malformed,
     /// An answer about another address.
     OtherAddress,
@@ -73,6 +73,7 @@ pub enum Outcome {
 /// Reads the service's reply to the question about this prefix.
 pub fn read(reply: &Reply<'_>, asked: Prefix, pointers: &Pointers) -> (Outcome, Answer) {
     let outcome = match *reply {
+        Reply::Failed(Failure::Malformed) => Outcome::Malformed,
         Reply::Failed(failure) => Outcome::Failed(failure),
         Reply::Answered { status: Some(200..=299), body } => match parse(body, asked, pointers) {
             Ok(answer) if answer != Answer::default() => return (Outcome::Found, answer),

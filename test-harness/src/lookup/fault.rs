@@ -14,6 +14,8 @@ pub enum Fault {
     ResetsMidBody,
     /// Sends so many bytes, and does not come to an end.
     Floods(usize),
+    /// Answers with these bytes, HTTP or not, and ends the connection.
+    Bytes(Vec<u8>),
     /// Answers every lookup with this.
     Answers(Answer),
 }
@@ -28,6 +30,11 @@ pub struct Answer {
 }
 
 impl Fault {
+    /// Bytes instead of HTTP.
+    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+
     /// This status, and a body that tells nothing.
     pub fn status(status: u16) -> Self {
         Self::answer(status, b"{}")

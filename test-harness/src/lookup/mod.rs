@@ -107,18 +107,19 @@ impl LookupService {
         self.state.held.send_replace(false);
     }
 
-    /// From now on lookups meet this fault. [`Fault::Refuses`] also drops every connection there is.
+    /// From now on lookups meet this fault. [`Fault::Refuses`] and [`Fault::Bytes`] also drop every connection there is.
     ///
     /// # Panics
     /// If it has to listen again and cannot.
     #[track_caller]
     pub fn fails_with(&self, fault: Fault) {
-        let refuses = fault == Fault::Refuses;
+        let (refuses, no_http) = (fault == Fault::Refuses, matches!(fault, Fault::Bytes(_)));
         self.state.lock().fault = Some(fault);
-        if refuses {
+        if refuses || no_http {
             let listening = self.listening.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
             listening.into_iter().for_each(|listening| self.runtime.block_on(listening.close()));
-        } else {
+        }
+        if !refuses {
             self.listen().expect("the service's port");
         }
     }

@@ -8,9 +8,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, header, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -70,8 +72,8 @@ impl State {
     fn meet(&self, asked: Asked) -> (Duration, Reaction) {
         let mut now = self.lock();
         let reaction = match &now.fault {
-            // Refusing, it does not listen: this one slipped in before.
-            Some(Fault::Refuses | Fault::Hangs) => Reaction::Hang,
+            // Refusing, it does not listen, and bytes that are no HTTP are sent elsewhere: this one slipped in before.
+            Some(Fault::Refuses | Fault::Hangs | Fault::Bytes(_)) => Reaction::Hang,
             Some(Fault::ResetsMidBody) => Reaction::Reset,
             Some(Fault::Floods(bytes)) => Reaction::Flood(*bytes),
             Some(Fault::Answers(answer)) => Reaction::answer(answer, asked.address()),
@@ -108,6 +110,31 @@ impl Reaction {
 
 /// Serves one connection.
 pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
+    let no_http = match &state.lock().fault {
+        Some(Fault::Bytes(bytes)) => Some(bytes.clone()),
+        _ => None,
+    };
+    match no_http {
+        Some(bytes) => drop(answer_with(&bytes, stream, &state).await),
+        None => serve_http(stream, state).await,
+    }
+}
+
+/// Waits for a request, and answers it with these bytes.
+async fn answer_with(bytes: &[u8], mut stream: TcpStream, state: &State) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let (head, at) = (lossy(&head), state.start.elapsed());
+    let mut words = head.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let _ = state.meet(Asked { at, method, path, headers: Vec::new() });
+    stream.write_all(bytes).await?;
+    stream.shutdown().await
+}
+
+async fn serve_http(stream: TcpStream, state: Arc<State>) {
     let answer = service_fn(|request| answer(&state, request));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
     if (&mut connection).await.is_err() {

@@ -1,0 +1,49 @@
+//! One client turns lookups off, fills the cache, spends the money, takes the room: for itself, and for nobody else.
+
+use serde_json::{Value, json};
+use test_harness::lookup::Fault;
+use test_harness::plan::Plan;
+use test_harness::{World, places::*};
+
+const FOUND: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=lookup;country=FJ";
+const UNKNOWN: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
+
+#[test]
+fn an_answer_that_is_not_http_is_malformed_and_no_overload() {
+    for (name, bytes, outcome) in [
+        ("garbage", &b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03 what is this\r\n\r\n"[..], "malformed"),
+        ("a greeting", b"220 mail.example ESMTP ready\r\n", "malformed"),
+        ("two lengths", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}", "malformed"),
+        ("no number", b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n{}", "malformed"),
+        ("half a body", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ip\": ", "reset"),
+        ("more than the length", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{\"ip\": \"8.8.8.0\"}", "malformed"),
+        ("a broken chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n", "reset"),
+        ("half a head", b"HTTP/1.1 200 OK\r\ncontent-le", "malformed"),
+        ("nothing", b"", "refused"),
+    ] {
+        let world = started(dublin_and_sydney(json!({})));
+        world.lookup().fails_with(Fault::bytes(bytes));
+        assert_eq!(world.client().at("8.8.8.8").get("/").decision(), UNKNOWN, "{name}");
+        let lookups = world.lookups();
+        println!("{name}: {lookups:?}");
+        assert_eq!(lookups.keys().collect::<Vec<_>>(), [outcome], "{name}");
+        world.lookup().recovers();
+        assert_eq!(
+            world.client().at("8.8.4.4").get("/").decision(),
+            FOUND,
+            "{name}: one answer does not open the circuit"
+        );
+    }
+}
+
+fn started(plan: Plan) -> World {
+    let world = plan.start();
+    world.lookup().knows("0.0.0.0/0", SUVA, "FJ");
+    world.lookup().knows("::/0", SUVA, "FJ");
+    world
+}
+
+/// Two regions, a gateway in Dublin behind a load balancer, one worker and a lookup service.
+fn dublin_and_sydney(lookup: Value) -> Plan {
+    World::new().region("eu-west", DUBLIN).region("oceania", SYDNEY).workers(1).trusted_hops(1).lookup_service(lookup)
+}
