@@ -9,6 +9,32 @@ const FOUND: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=lookup;cou
 const UNKNOWN: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
 
 #[test]
+fn failures_of_one_network_leave_lookups_on_for_everybody_else() {
+    for (name, fault) in [("400", Fault::status(400)), ("500", Fault::status(500)), ("slow", Fault::Hangs)] {
+        let world = started(dublin_and_sydney(json!({})));
+        world.lookup().fails_with(fault);
+        for number in 0..20 {
+            assert_eq!(world.client().at(&of_one_client(number)).get("/").decision(), UNKNOWN, "{name}");
+        }
+        world.lookup().recovers();
+        let decisions: Vec<_> = (0..20).map(|number| world.client().at(&regular(number)).get("/").decision()).collect();
+        let found = decisions.iter().filter(|decision| *decision == FOUND).count();
+        println!("after 20 failures ({name}) of one client's prefixes, {found} of 20 other clients are located");
+        assert_eq!(found, 20, "{name}: {:?}", world.lookups());
+    }
+}
+
+#[test]
+fn failures_of_unrelated_networks_are_failures_of_the_service() {
+    let world = started(dublin_and_sydney(json!({})));
+    world.lookup().fails_with(Fault::status(400));
+    for number in 0..20 {
+        assert_eq!(world.client().at(&regular(number)).get("/").decision(), UNKNOWN);
+    }
+    assert_eq!(world.lookup().lookup_count(), 5, "then it is left alone");
+}
+
+#[test]
 fn an_answer_that_is_not_http_is_malformed_and_no_overload() {
     for (name, bytes, outcome) in [
         ("garbage", &b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03 what is this\r\n\r\n"[..], "malformed"),
@@ -34,6 +60,16 @@ fn an_answer_that_is_not_http_is_malformed_and_no_overload() {
             "{name}: one answer does not open the circuit"
         );
     }
+}
+
+/// An address in the prefix (/48) of this number, all of them in one network (/28).
+fn of_one_client(number: u32) -> String {
+    format!("2a00:145{:x}:{:x}::7", number >> 16, number & 0xffff)
+}
+
+/// An address of a client in a network of its own; the first 7,000 are.
+fn regular(number: u32) -> String {
+    format!("{}.{}.0.7", 60 + number / 250, number % 250)
 }
 
 fn started(plan: Plan) -> World {

@@ -59,7 +59,7 @@ impl<W> InFlight<W> {
         if self.lookups.len() >= MAX_LOOKUPS {
             return Admission::Busy;
         }
-        let (circuit, admitted) = self.circuit.admit(now);
+        let (circuit, admitted) = self.circuit.admit(prefix.network(), now);
         self.circuit = circuit;
         if !admitted {
             return Admission::Paused;
@@ -87,7 +87,7 @@ impl<W> InFlight<W> {
     /// A prefix's lookup has ended. Returns who has waited for it; `None` if it is not in flight any more.
     pub fn settle(&mut self, prefix: Prefix, signal: Signal, now: Timestamp, random: u64) -> Option<Vec<W>> {
         let index = self.lookups.iter().position(|lookup| lookup.prefix == prefix)?;
-        self.circuit = self.circuit.observe(signal, now, random);
+        self.circuit = self.circuit.observe(signal, prefix.network(), now, random);
         Some(self.lookups.swap_remove(index).waiters)
     }
 }
