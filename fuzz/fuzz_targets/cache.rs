@@ -2,8 +2,7 @@
 #![no_main]
 
 use greatcircle::client::country::Country;
-use greatcircle::client::lookup::cache::{Key, Set};
-use greatcircle::client::lookup::{Answer, Cache};
+use greatcircle::client::lookup::{Answer, Cache, Key, Set};
 use greatcircle::geo::Coordinates;
 use greatcircle::time::Timestamp;
 use greatcircle_fuzz::{assert_on_the_globe, assert_on_the_map};

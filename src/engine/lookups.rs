@@ -49,9 +49,7 @@ impl Lookups {
         shared: &dyn Shared,
         effects: &mut Effects,
     ) -> Asked {
-        let key = Key::new(self.service, prefix);
-        let set = self.cache_set(key).and_then(|set| shared.read(&set));
-        if let Some(answer) = set.and_then(|(bytes, _)| Set::from_bytes(&bytes).find(key, now)) {
+        if let Some(answer) = self.find(prefix, now, shared) {
             effects.tell(Event::LookedUp(LookupResult::Cached));
             return Asked::Known(answer);
         }
@@ -76,6 +74,19 @@ impl Lookups {
         self.in_flight.contains(prefix)
     }
 
+    /// The answer that is kept. That it was used is written down, unless another worker is faster: the next use does.
+    fn find(&self, prefix: Prefix, now: Timestamp, shared: &dyn Shared) -> Option<Answer> {
+        let key = Key::new(self.service, prefix);
+        let name = self.cache_set(key)?;
+        let (bytes, version) = shared.read(&name)?;
+        let mut set = Set::from_bytes(&bytes);
+        let answer = set.find(key, now)?;
+        if set.mark_used(key) {
+            shared.compare_and_swap(&name, Some(version), &set.to_bytes());
+        }
+        Some(answer)
+    }
+
     fn keep(&self, prefix: Prefix, outcome: Outcome, answer: Answer, now: Timestamp, shared: &dyn Shared) {
         let key = Key::new(self.service, prefix);
         let lifetime = self.settings.cache.lifetime(outcome);
@@ -89,7 +100,7 @@ impl Lookups {
 
     /// Where in shared data the set of this key is; `None` if nothing is kept. The number stands for the format.
     fn cache_set(&self, key: Key) -> Option<String> {
-        self.settings.cache.set_of(key).map(|set| format!("greatcircle/lookup/2/{set}"))
+        self.settings.cache.set_of(key).map(|set| format!("greatcircle/lookup/3/{set}"))
     }
 }
 

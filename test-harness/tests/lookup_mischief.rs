@@ -35,6 +35,32 @@ fn failures_of_unrelated_networks_are_failures_of_the_service() {
 }
 
 #[test]
+fn a_walk_over_one_clients_prefixes_leaves_regular_clients_their_answers() {
+    const REGULARS: u32 = 500;
+    let settings = json!({"cache": {"entries": 1000}});
+    let world = started(dublin_and_sydney(settings));
+    let visit =
+        || (0..REGULARS).for_each(|number| assert_eq!(world.client().at(&regular(number)).get("/").decision(), FOUND));
+    (0..3).for_each(|_| visit());
+    let before = world.lookup().lookup_count();
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            let client = world.client();
+            scope.spawn(move || {
+                (part * 1500..(part + 1) * 1500)
+                    .for_each(|number| drop(client.clone().at(&of_one_client(number)).get("/")))
+            });
+        }
+    });
+    let walked = world.lookup().lookup_count();
+    visit();
+    let lost = world.lookup().lookup_count() - walked;
+    let left = 100.0 - 100.0 * lost as f64 / f64::from(REGULARS);
+    println!("a walk of {} prefixes: {left:.1} % of {REGULARS} regular clients' answers are left", walked - before);
+    assert!(left >= 90.0, "{left}");
+}
+
+#[test]
 fn an_answer_that_is_not_http_is_malformed_and_no_overload() {
     for (name, bytes, outcome) in [
         ("garbage", &b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03 what is this\r\n\r\n"[..], "malformed"),

@@ -1,16 +1,18 @@
 //! Asking a service where an address is: ipinfo.io, or anything that answers like it.
 //!
 //! What is asked about is never a whole address but the prefix that it shares with its neighbours ([`Prefix`]): answers are
-//! kept by prefix, and the service does not learn who came. [`answer`] is what comes back; [`cache`] keeps it for all
-//! workers; [`in_flight`] is what one worker waits for; [`circuit`] keeps a service that fails from costing requests anything.
+//! kept by prefix, and the service does not learn who came. [`answer`] is what comes back; [`cache`] and its [`set`]s keep it for
+//! all workers; [`in_flight`] is what one worker waits for; [`circuit`] keeps a service that fails from costing requests anything.
 
 pub mod answer;
 pub mod cache;
 pub mod circuit;
 pub mod in_flight;
+pub mod set;
 
 pub use answer::{Answer, Outcome};
-pub use cache::{Cache, Key, Set};
+pub use cache::{Cache, Key};
+pub use set::Set;
 
 use super::source;
 use crate::call::Request;
