@@ -10,7 +10,7 @@ use common::{after, at, config, ms, region};
 use greatcircle::call::{Failure, Reply};
 use greatcircle::client::lookup::Outcome;
 use greatcircle::client::lookup::answer::{CoordinatePointers, Pointers};
-use greatcircle::client::lookup::{self, Cache};
+use greatcircle::client::lookup::{self, Budget, Cache};
 use greatcircle::client::trust::Trust;
 use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::event::{Change, Ignored, Level, LookupResult};
@@ -45,7 +45,8 @@ fn with_lookup() -> Config {
     let mut config = config(two_regions());
     let mut request = common::check().request;
     (request.cluster, request.path) = ("ipinfo".into(), "/{ip}/json".into());
-    config.client.lookup = Some(lookup::Settings { request, timeout: ms(200), pointers, cache });
+    config.client.lookup =
+        Some(lookup::Settings { request, timeout: ms(200), pointers, cache, budget: Budget::default() });
     config
 }
 
@@ -95,7 +96,8 @@ fn what_becomes_of_a_request() {
         let store = Store::default();
         let mut worker = Worker::with(&store, "p", 1, config, ms(0));
         worker.events.clear();
-        let verdict = worker.engine.request(1, &headers(sent), None, || panic!("nobody asks for the time"), &store);
+        let verdict =
+            worker.engine.request(1, (&headers(sent), false), None, || panic!("nobody asks for the time"), &store);
         assert_eq!(written(&verdict), expected, "{name}");
         drop(verdict);
         worker.poll();
@@ -113,7 +115,7 @@ fn a_refusal_leaves_nothing_of_a_clients_own_decision() {
     worker.tick(ms(10), &["region"]);
     worker.events.clear();
     let sent = headers(&[("x-region", "us-east"), ("x-decision", "mine")]);
-    let verdict = worker.engine.request(1, &sent, None, || after(ms(0)), &store);
+    let verdict = worker.engine.request(1, (&sent, false), None, || after(ms(0)), &store);
     assert_eq!(
         written(&verdict),
         "-x-region -x-decision | greatcircle.reason=rejected | 503 after 7 s: no region is available"
@@ -128,7 +130,8 @@ fn requests_of_one_prefix_wait_for_one_lookup() {
     let store = Store::default();
     let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
     let ask = |worker: &mut Worker<'_>, stream| {
-        let written = written(&worker.engine.request(stream, &headers(&[]), source(), || after(ms(0)), &store));
+        let written =
+            written(&worker.engine.request(stream, (&headers(&[]), false), source(), || after(ms(0)), &store));
         worker.poll();
         written
     };
@@ -161,7 +164,7 @@ fn a_request_goes_on_whatever_becomes_of_its_lookup() {
     for name in ["not sent", "reset", "never answered"] {
         let store = Store::default();
         let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
-        worker.engine.request(1, &headers(&[]), source(), || after(ms(0)), &store);
+        worker.engine.request(1, (&headers(&[]), false), source(), || after(ms(0)), &store);
         worker.poll();
         let call = worker.calls.pop().unwrap();
         match name {

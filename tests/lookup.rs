@@ -8,8 +8,8 @@ use common::cases;
 use greatcircle::call::{Failure, Reply};
 use greatcircle::client::lookup::answer::{BODY_LIMIT, CoordinatePointers, Pointers, read};
 use greatcircle::client::lookup::circuit::Signal;
-use greatcircle::client::lookup::in_flight::{Admission, InFlight, MAX_LOOKUPS, MAX_WAITERS};
-use greatcircle::client::lookup::{Answer, Cache, Key, Outcome, Prefix, Set, set::WAYS};
+use greatcircle::client::lookup::in_flight::{Admission, InFlight};
+use greatcircle::client::lookup::{Answer, Budget, Cache, Key, Outcome, Prefix, Rate, Set, set::WAYS};
 use greatcircle::geo::Coordinates;
 use greatcircle::time::Timestamp;
 use proptest::collection::vec;
@@ -26,6 +26,8 @@ const CACHE: Cache = Cache {
     prefix_v4: 24,
     prefix_v6: 48,
 };
+
+const NO_LIMIT: Rate = Rate { burst: u32::MAX, every: Duration::ZERO };
 
 /// Prefixes of 20 networks.
 fn prefix(number: usize) -> Prefix {
@@ -97,18 +99,18 @@ proptest! {
     /// time.
     #[test]
     fn nobody_who_waits_is_forgotten(events in vec((0..40_usize, 0..4_u8, any::<u64>()), 1..400)) {
-        let mut in_flight = InFlight::default();
+        let mut in_flight = InFlight::new(Budget { worker: NO_LIMIT, network: NO_LIMIT }, 0);
         let mut waiting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (number, (about, event, random)) in events.into_iter().enumerate() {
             let now = at(number as u64 / 10);
             match event {
-                0 | 1 => match in_flight.wait(prefix(about), number, now) {
+                0 | 1 => match in_flight.wait(prefix(about), number, 1, now) {
                     admission @ (Admission::Send | Admission::Coalesced) => {
                         prop_assert_eq!(admission == Admission::Send, !waiting.contains_key(&about));
                         waiting.entry(about).or_default().push(number);
                     }
                     Admission::Paused => prop_assert!(!waiting.contains_key(&about)),
-                    Admission::Busy => prop_assert!(false, "there is room for {MAX_WAITERS} and {MAX_LOOKUPS}"),
+                    Admission::Busy | Admission::OverBudget => prop_assert!(false, "there is room and money"),
                 },
                 2 => {
                     let gone = (random % 400) as usize;

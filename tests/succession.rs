@@ -33,7 +33,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn request(worker: &mut Worker<'_>, store: &Store, at: Duration) {
-    worker.engine.request(1, &[], None, || after(at), store);
+    worker.engine.request(1, (&[], false), None, || after(at), store);
     worker.poll();
 }
 

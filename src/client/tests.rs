@@ -56,6 +56,7 @@ fn lookup_service() -> lookup::Settings {
         timeout: second,
         pointers: Pointers { coordinates: CoordinatePointers::One(text()), country: text(), address: text() },
         cache: Cache { entries: 1, ttl: second, negative_ttl: second, prefix_v4: 24, prefix_v6: 48 },
+        budget: lookup::Budget::default(),
     }
 }
 

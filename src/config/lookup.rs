@@ -3,11 +3,12 @@
 use super::reader::{Node, Object, is_one_word};
 use crate::call::Request;
 use crate::client::lookup::answer::{CoordinatePointers, Pointers};
-use crate::client::lookup::{Cache, Settings};
+use crate::client::lookup::{Budget, Cache, Rate, Settings};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(31_557_600); // what a message calls "1year"
 
@@ -32,6 +33,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
     let country = read_pointer(&object, "country", "/country");
     let address = read_pointer(&object, "address", "/ip");
     let cache = object.section("cache").and_then(|cache| read_cache(&cache));
+    let budget = object.section("budget").and_then(|budget| read_budget(&budget));
     object.finish();
     let (cluster, authority) = (cluster?.to_owned(), authority?);
     let authority = authority.map_or_else(|| cluster.clone(), str::to_owned);
@@ -41,6 +43,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
         timeout: timeout?,
         pointers: Pointers { coordinates: coordinates?, country: country?, address: address? },
         cache: cache?,
+        budget: budget?,
     })
 }
 
@@ -92,6 +95,21 @@ fn read_cache(object: &Object<'_>) -> Option<Cache> {
         prefix_v4: u8::try_from(prefix_v4?).ok()?,
         prefix_v6: u8::try_from(prefix_v6?).ok()?,
     })
+}
+
+fn read_budget(object: &Object<'_>) -> Option<Budget> {
+    let rate = |key, default| object.section(key).and_then(|rate| read_rate(&rate, default));
+    let Budget { worker, network } = Budget::default();
+    let (worker, network) = (rate("worker", worker), rate("network", network));
+    object.finish();
+    Some(Budget { worker: worker?, network: network? })
+}
+
+fn read_rate(object: &Object<'_>, default: Rate) -> Option<Rate> {
+    let burst = object.get("burst").map_or(Some(default.burst), |node| node.integer(1..=1_000_000)?.try_into().ok());
+    let every = read_duration(object, "every", default.every, MILLISECOND..=DAY);
+    object.finish();
+    Some(Rate { burst: burst?, every: every? })
 }
 
 fn read_duration(

@@ -108,6 +108,8 @@ pub enum LookupResult {
     Paused,
     /// Too many are in flight or wait.
     Busy,
+    /// The budget is spent.
+    OverBudget,
 }
 
 /// A change of one metric.
@@ -367,6 +369,7 @@ impl LookupResult {
             Self::Cached => "cached",
             Self::Paused => "paused",
             Self::Busy => "busy",
+            Self::OverBudget => "overBudget",
         }
     }
 
@@ -375,7 +378,8 @@ impl LookupResult {
             Self::Cached => 0,
             Self::Paused => 1,
             Self::Busy => 2,
-            Self::Ended(outcome) => 3 + outcome.index(),
+            Self::OverBudget => 3,
+            Self::Ended(outcome) => 4 + outcome.index(),
         }
     }
 }

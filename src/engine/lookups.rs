@@ -4,6 +4,7 @@ use super::event::{Event, LookupResult};
 use super::request::Waiting;
 use super::{Effects, Engine, Purpose, Stream};
 use crate::call::{Failure, Reply};
+use crate::client::Headers;
 use crate::client::lookup::in_flight::{Admission, InFlight};
 use crate::client::lookup::{Answer, Key, Outcome, Prefix, Set, Settings, answer};
 use crate::shared::{self, Shared};
@@ -13,6 +14,11 @@ use std::time::Duration;
 
 /// How long after its timeout a call is given up, should the host still owe its answer.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// What Envoy keeps for a request that waits, in bytes: for the stream itself …
+const STREAM: usize = 12 << 10;
+/// … and of a body: with the default limit of a listener's buffer, 1 MiB, Envoy 1.40 was seen to take in 2 MiB of each.
+const BODY: usize = 2 << 20;
 
 /// One worker's lookups.
 #[derive(Debug)]
@@ -36,15 +42,16 @@ impl Lookups {
     /// One byte more than is read, so that a body that is too long is known as such.
     pub(super) const BODY_LIMIT: usize = answer::BODY_LIMIT + 1;
 
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { service: settings.fingerprint(), settings, in_flight: InFlight::default() }
+    /// `seed` is a random number.
+    pub(super) fn new(settings: Settings, seed: u64) -> Self {
+        Self { service: settings.fingerprint(), in_flight: InFlight::new(settings.budget, seed), settings }
     }
 
-    /// Asks about a prefix on behalf of a request.
+    /// Asks about a prefix on behalf of a request, which takes so many bytes while it waits.
     pub(super) fn ask(
         &mut self,
         prefix: Prefix,
-        waiting: Waiting,
+        (waiting, bytes): (Waiting, usize),
         now: Timestamp,
         shared: &dyn Shared,
         effects: &mut Effects,
@@ -53,7 +60,7 @@ impl Lookups {
             effects.tell(Event::LookedUp(LookupResult::Cached));
             return Asked::Known(answer);
         }
-        let refused = match self.in_flight.wait(prefix, waiting, now) {
+        let refused = match self.in_flight.wait(prefix, waiting, bytes, now) {
             Admission::Send => {
                 effects.send(self.settings.request_for(prefix), self.settings.timeout, Purpose::Lookup(prefix));
                 return Asked::Wait;
@@ -61,6 +68,7 @@ impl Lookups {
             Admission::Coalesced => return Asked::Wait,
             Admission::Paused => LookupResult::Paused,
             Admission::Busy => LookupResult::Busy,
+            Admission::OverBudget => LookupResult::OverBudget,
         };
         effects.tell(Event::LookedUp(refused));
         Asked::Nobody
@@ -102,6 +110,12 @@ impl Lookups {
     fn cache_set(&self, key: Key) -> Option<String> {
         self.settings.cache.set_of(key).map(|set| format!("greatcircle/lookup/3/{set}"))
     }
+}
+
+/// How much memory a request takes while it waits, in bytes.
+pub(super) fn bytes_waiting(headers: &Headers, body_follows: bool) -> usize {
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    STREAM + headers + if body_follows { BODY } else { 0 }
 }
 
 impl Engine {

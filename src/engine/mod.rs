@@ -121,7 +121,7 @@ impl Engine {
         let plan = Plan::new(&config.regions, now);
         let names = config.regions.iter().map(|(_, region)| region.name());
         let succession = Succession::register(identity.plugin, hash, names, now, shared);
-        let lookups = config.client.lookup.clone().map(Lookups::new);
+        let lookups = config.client.lookup.clone().map(|settings| Lookups::new(settings, identity.instance));
         let mut engine = Self {
             plan,
             calls: Vec::new(),

@@ -1,7 +1,7 @@
 //! A request's way through: locate its client, decide, say what to change in it.
 
 use super::event::Ignored;
-use super::lookups::Asked;
+use super::lookups::{Asked, bytes_waiting};
 use super::{Effects, Engine, Event, Stream};
 use crate::availability::Availability;
 use crate::client::lookup::Answer;
@@ -67,11 +67,11 @@ impl Engine {
         self.config.client.asks_for_source()
     }
 
-    /// Judges a request by its headers. `now` is asked only where a lookup might be needed.
+    /// Judges a request by its headers, and whether a body follows them. `now` is asked only where a lookup might be needed.
     pub fn request(
         &mut self,
         stream: Stream,
-        headers: &Headers,
+        (headers, body_follows): (&Headers, bool),
         source: Option<SocketAddr>,
         now: impl FnOnce() -> Timestamp,
         shared: &dyn Shared,
@@ -86,7 +86,10 @@ impl Engine {
             effects.tell(Event::GeoHeadersIgnored(Ignored::Invalid));
         }
         let asked = match lookups.as_mut().zip(ask) {
-            Some((lookups, prefix)) => lookups.ask(prefix, Waiting { stream, location }, now(), shared, effects),
+            Some((lookups, prefix)) => {
+                let waiting = (Waiting { stream, location }, bytes_waiting(headers, body_follows));
+                lookups.ask(prefix, waiting, now(), shared, effects)
+            }
             None => Asked::Nobody,
         };
         let location = match asked {

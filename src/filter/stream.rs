@@ -24,10 +24,10 @@ impl Stream {
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.pass_without.iter().flat_map(|names| names.iter()).for_each(|name| host::remove_request_header(name));
         let Some(worker) = &self.worker else { return Action::Continue };
-        let (action, chosen) = worker.request(self.context);
+        let (action, chosen) = worker.request(self.context, !end_of_stream);
         self.chosen = chosen;
         action
     }

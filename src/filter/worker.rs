@@ -49,11 +49,11 @@ impl Worker {
 
     /// Judges a request by its headers, and returns the region that was chosen, if that is known already. Called in its own
     /// context.
-    pub(super) fn request(&self, stream: u32) -> (Action, Option<RegionId>) {
+    pub(super) fn request(&self, stream: u32, body_follows: bool) -> (Action, Option<RegionId>) {
         let outcome = self.engine().map(|mut engine| {
             let headers = host::request_headers();
             let source = engine.asks_for_source().then(host::source).flatten();
-            let verdict = engine.request(stream, &headers, source, clock::now, &host::SharedData);
+            let verdict = engine.request(stream, (&headers, body_follows), source, clock::now, &host::SharedData);
             if let (Verdict::Wait(_), Ok(mut waited)) = (&verdict, self.waited.try_borrow_mut()) {
                 waited.insert(stream, None);
             }

@@ -107,6 +107,8 @@ fn started(plan: Plan) -> World {
 
 /// Two regions, a gateway in Dublin behind a load balancer, and a lookup service whose answers are kept like this.
 fn dublin_and_sydney(cache: serde_json::Value) -> Plan {
-    let lookup = json!({"timeout": "10s", "cache": cache});
+    let unlimited = json!({"burst": 1_000_000, "every": "1ms"});
+    let budget = json!({"worker": unlimited, "network": unlimited});
+    let lookup = json!({"timeout": "10s", "cache": cache, "budget": budget});
     World::new().region("eu-west", DUBLIN).region("oceania", SYDNEY).trusted_hops(1).lookup_service(lookup)
 }

@@ -1,9 +1,12 @@
 //! One client turns lookups off, fills the cache, spends the money, takes the room: for itself, and for nobody else.
 
 use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
 use test_harness::lookup::Fault;
 use test_harness::plan::Plan;
-use test_harness::{World, places::*};
+use test_harness::{Addresses, World, eventually, places::*};
 
 const FOUND: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=lookup;country=FJ";
 const UNKNOWN: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
@@ -37,7 +40,8 @@ fn failures_of_unrelated_networks_are_failures_of_the_service() {
 #[test]
 fn a_walk_over_one_clients_prefixes_leaves_regular_clients_their_answers() {
     const REGULARS: u32 = 500;
-    let settings = json!({"cache": {"entries": 1000}});
+    let unlimited = json!({"burst": 1_000_000, "every": "1ms"});
+    let settings = json!({"cache": {"entries": 1000}, "budget": {"worker": unlimited, "network": unlimited}});
     let world = started(dublin_and_sydney(settings));
     let visit =
         || (0..REGULARS).for_each(|number| assert_eq!(world.client().at(&regular(number)).get("/").decision(), FOUND));
@@ -58,6 +62,62 @@ fn a_walk_over_one_clients_prefixes_leaves_regular_clients_their_answers() {
     let left = 100.0 - 100.0 * lost as f64 / f64::from(REGULARS);
     println!("a walk of {} prefixes: {left:.1} % of {REGULARS} regular clients' answers are left", walked - before);
     assert!(left >= 90.0, "{left}");
+}
+
+#[test]
+fn one_client_has_a_budget_and_spends_nobody_elses() {
+    let world = started(dublin_and_sydney(json!({})));
+    let start = Instant::now();
+    for number in 0..1000 {
+        world.client().at(&of_one_client(number)).get("/");
+    }
+    let (asked, took) = (world.lookup().lookup_count() as u64, start.elapsed());
+    let over_budget = world.lookups().get("overBudget").copied().unwrap_or_default();
+    println!("{asked} lookups for a thousand prefixes of one client in {took:?}; {over_budget} over budget");
+    assert_eq!(world.client().at(&regular(1)).get("/").decision(), FOUND);
+    assert!(asked <= 100 + took.as_secs() / 30, "{asked}");
+    assert_eq!(asked + over_budget, 1000);
+}
+
+#[test]
+fn one_client_leaves_room_for_others_to_wait() {
+    let world = started(dublin_and_sydney(json!({"timeout": "10s"})));
+    world.lookup().holds();
+    let crowd = world.load().at(Addresses::in_networks(300)).burst(1500).start(); // nearly all of one network
+    eventually("no more room", || world.lookups().contains_key("busy") && world.lookup().lookup_count() >= 64);
+    println!("one client has {} lookups under way when there is no more room for it", world.lookup().lookup_count());
+    std::thread::scope(|scope| {
+        let client = world.client().at("8.8.8.8");
+        let other = scope.spawn(move || client.get("/").decision());
+        eventually("its lookup, or its end", || {
+            other.is_finished() || world.lookup().addresses().contains(&"8.8.8.0".to_owned())
+        });
+        world.lookup().releases();
+        assert_eq!(other.join().unwrap(), FOUND);
+    });
+    assert!(crowd.stop().failures().is_empty());
+}
+
+#[test]
+fn only_so_many_requests_with_a_body_wait() {
+    const CLIENTS: usize = 100;
+    let world = started(dublin_and_sydney(json!({"timeout": "10s"})));
+    world.lookup().holds();
+    let uploads: Vec<_> = (0..CLIENTS as u32).map(|number| upload(&world, number)).collect();
+    let busy = || world.lookups().get("busy").copied().unwrap_or_default() as usize;
+    eventually("everybody waits, or does not", || world.lookup().lookup_count() + busy() == CLIENTS);
+    let waiting = world.lookup().lookup_count();
+    println!("of {CLIENTS} requests with a body {waiting} wait");
+    assert_eq!(waiting, 31, "64 MiB at 2 MiB each");
+    // Requests without one have room all the same.
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| world.client().at("8.8.8.8").get("/").decision());
+        eventually("its lookup", || world.lookup().addresses().contains(&"8.8.8.0".to_owned()));
+        world.lookup().releases();
+        assert_eq!(other.join().unwrap(), FOUND);
+    });
+    eventually("they are located", || world.lookups().get("found") == Some(&(waiting as u64 + 1)));
+    drop(uploads);
 }
 
 #[test]
@@ -96,6 +156,15 @@ fn of_one_client(number: u32) -> String {
 /// An address of a client in a network of its own; the first 7,000 are.
 fn regular(number: u32) -> String {
     format!("{}.{}.0.7", 60 + number / 250, number % 250)
+}
+
+/// Announces a body, and begins with it.
+fn upload(world: &World, number: u32) -> TcpStream {
+    let mut stream = TcpStream::connect(world.address()).unwrap();
+    let from = regular(number);
+    let head = format!("POST / HTTP/1.1\r\nhost: gateway\r\nx-forwarded-for: {from}\r\ncontent-length: 1000\r\n\r\n");
+    stream.write_all(format!("{head}the first bytes").as_bytes()).unwrap();
+    stream
 }
 
 fn started(plan: Plan) -> World {

@@ -75,6 +75,13 @@ const FIELDS: &str = "
     clientLocation.lookup.cache.negativeTtl
     clientLocation.lookup.cache.prefixV4
     clientLocation.lookup.cache.prefixV6
+    clientLocation.lookup.budget
+    clientLocation.lookup.budget.worker
+    clientLocation.lookup.budget.worker.burst
+    clientLocation.lookup.budget.worker.every
+    clientLocation.lookup.budget.network
+    clientLocation.lookup.budget.network.burst
+    clientLocation.lookup.budget.network.every
     clientLocation.fallback
     clientLocation.fallback.latitude
     clientLocation.fallback.longitude

@@ -183,7 +183,8 @@ fn every_name_that_can_be_observed_is_explained() {
     let health = Health::ALL.map(Health::name);
     let probes = Outcome::ALL.map(Outcome::name);
     let lookups = lookup::Outcome::ALL.map(lookup::Outcome::name);
-    let not_sent = [LookupResult::Cached, LookupResult::Paused, LookupResult::Busy].map(LookupResult::name);
+    let not_sent = [LookupResult::Cached, LookupResult::Paused, LookupResult::Busy, LookupResult::OverBudget];
+    let not_sent = not_sent.map(LookupResult::name);
     let ignored = [Ignored::Invalid, Ignored::Untrusted].map(Ignored::name);
     for name in [&Decision::REASONS[..], &via, &health, &probes, &lookups, &not_sent, &ignored].concat() {
         assert!(reference.contains(&format!("`{name}`")), "{name}");

@@ -4,7 +4,7 @@ use crate::valid::{DAY, MS, SECOND, coordinates, of, pair, parse, texts, two_reg
 use greatcircle::call::Request;
 use greatcircle::client::headers::{GeoHeaders, Position};
 use greatcircle::client::lookup::answer::{CoordinatePointers, Pointers};
-use greatcircle::client::lookup::{Cache, Settings};
+use greatcircle::client::lookup::{Budget, Cache, Rate, Settings};
 use greatcircle::client::networks::Site;
 use greatcircle::client::presets::Preset;
 use greatcircle::client::trust::Trust;
@@ -170,6 +170,10 @@ fn every_field_of_a_lookup_has_its_effect() {
         timeout: 150 * MS,
         pointers: Pointers { coordinates, country: "/geo/country".into(), address: "/query".into() },
         cache: Cache { entries: 50_000, ttl: DAY / 2, negative_ttl: 60 * SECOND, prefix_v4: 22, prefix_v6: 44 },
+        budget: Budget {
+            worker: Rate { burst: 200, every: 500 * MS },
+            network: Rate { burst: 20, every: 60 * SECOND },
+        },
     };
     assert_eq!(of("full").client.lookup, Some(expected));
 }
@@ -189,9 +193,13 @@ fn a_lookup_service_is_asked_like_ipinfo_unless_told_otherwise() {
         timeout: 200 * MS,
         pointers: Pointers { coordinates, country: "/country".into(), address: "/ip".into() },
         cache: Cache { entries: 10_000, ttl: DAY, negative_ttl: 300 * SECOND, prefix_v4: 24, prefix_v6: 48 },
+        budget: Budget {
+            worker: Rate { burst: 1000, every: SECOND },
+            network: Rate { burst: 100, every: 30 * SECOND },
+        },
     };
     assert_eq!(lookup(json!({})), ipinfo);
-    assert_eq!(lookup(json!({"headers": {}, "cache": {}})), ipinfo);
+    assert_eq!(lookup(json!({"headers": {}, "cache": {}, "budget": {"worker": {}, "network": {}}})), ipinfo);
 }
 
 #[test]

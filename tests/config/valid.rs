@@ -4,7 +4,7 @@ use crate::locating::site;
 use crate::{files, messages, minimal, stem};
 use greatcircle::call::Request;
 use greatcircle::client::headers::{GeoHeaders, Position};
-use greatcircle::client::lookup::Cache;
+use greatcircle::client::lookup::{Budget, Cache, Rate};
 use greatcircle::client::presets::Preset;
 use greatcircle::client::trust::Trust;
 use greatcircle::config::{Config, Gateway};
@@ -196,6 +196,8 @@ fn the_last_valid_value_of_a_range_is_valid() {
         lookup.cache,
         Cache { entries: 1_000_000, ttl: year, negative_ttl: SECOND, prefix_v4: 8, prefix_v6: 128 }
     );
+    let (worker, network) = (Rate { burst: 1_000_000, every: MS }, Rate { burst: 1, every: DAY });
+    assert_eq!(lookup.budget, Budget { worker, network });
     assert_eq!(config.output.decision_header, None);
     // Requests and answers do not meet, so one name may serve both.
     assert_eq!(config.output.response_header.as_deref(), Some("x-greatcircle-region"));

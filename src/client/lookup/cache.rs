@@ -82,7 +82,7 @@ impl Key {
 impl Settings {
     /// Names everything that gives an answer its meaning: the answers of another service, or to another question, are not ours.
     pub fn fingerprint(&self) -> u32 {
-        let Self { request, pointers, cache, timeout: _ } = self;
+        let Self { request, pointers, cache, timeout: _, budget: _ } = self;
         stable_hash(&(request, pointers, cache.prefix_v4, cache.prefix_v6)) as u32
     }
 }
@@ -90,6 +90,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::super::answer::{CoordinatePointers, Pointers};
+    use super::super::{Budget, Rate};
     use super::*;
     use crate::call::Request;
 
@@ -114,10 +115,14 @@ mod tests {
             Request { cluster: text("a"), authority: text("b"), method: text("GET"), path: text("/{ip}"), headers };
         let pointers =
             Pointers { coordinates: CoordinatePointers::One(text("/loc")), country: text("/c"), address: text("/ip") };
+        let rate = Rate { burst: 1, every: CACHE.ttl };
+        let budget = Budget { worker: rate, network: rate };
         let settings =
-            Settings { request: request.clone(), timeout: CACHE.ttl, pointers: pointers.clone(), cache: CACHE };
+            Settings { request: request.clone(), timeout: CACHE.ttl, pointers: pointers.clone(), cache: CACHE, budget };
+        let frugal = Budget { worker: Rate { burst: 2, ..rate }, ..budget };
         for (what, ours, other) in [
             ("the timeout", true, Settings { timeout: Duration::ZERO, ..settings.clone() }),
+            ("the budget", true, Settings { budget: frugal, ..settings.clone() }),
             ("how long", true, Settings { cache: Cache { ttl: Duration::ZERO, ..CACHE }, ..settings.clone() }),
             ("the path", false, Settings { request: Request { path: text("/"), ..request }, ..settings.clone() }),
             (

@@ -2,15 +2,21 @@
 //!
 //! What is asked about is never a whole address but the prefix that it shares with its neighbours ([`Prefix`]): answers are
 //! kept by prefix, and the service does not learn who came. [`answer`] is what comes back; [`cache`] and its [`set`]s keep it for
-//! all workers; [`in_flight`] is what one worker waits for; [`circuit`] keeps a service that fails from costing requests anything.
+//! all workers; [`in_flight`] is what one worker waits for; [`circuit`] keeps a service that fails from costing requests anything,
+//! and [`budget`] keeps clients from costing the service too much.
+//!
+//! A single client can have thousands of prefixes. So whatever prefixes share is rationed by the wider [`Network`] that they
+//! are part of: one network can spoil lookups for itself, and for nobody else.
 
 pub mod answer;
+pub mod budget;
 pub mod cache;
 pub mod circuit;
 pub mod in_flight;
 pub mod set;
 
 pub use answer::{Answer, Outcome};
+pub use budget::{Budget, Rate};
 pub use cache::{Cache, Key};
 pub use set::Set;
 
@@ -32,6 +38,8 @@ pub struct Settings {
     pub pointers: answer::Pointers,
     /// How answers are kept.
     pub cache: Cache,
+    /// How often it is asked at most.
+    pub budget: Budget,
 }
 
 /// Addresses that are taken to be in one place.
