@@ -14,8 +14,9 @@ pub const FILTER: &str = "greatcircle";
 /// The name of the listener in the file.
 pub const GATEWAY: &str = "gateway";
 
-const HTTP_CONNECTION_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
-const PLUGIN: &str = "/typed_config/config";
+pub(crate) const GATEWAY_LISTENER: &str = "/static_resources/listeners/0";
+pub(crate) const HTTP_CONNECTION_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
+pub(crate) const PLUGIN: &str = "/typed_config/config";
 const ENDPOINT_PORT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
 const FAILOVER_ORDER: &str = "/cluster_type/typed_config/clusters";
 /// What the names of clusters begin with that are for probes alone.
@@ -277,7 +278,7 @@ fn configure_plugin(filter: &mut Value, name: &str, configuration: &Value) -> Re
 }
 
 fn gateway(envoy: &mut Value) -> Result<&mut Value> {
-    at(envoy, "/static_resources/listeners/0")
+    at(envoy, GATEWAY_LISTENER)
 }
 
 fn http_filter(listener: &mut Value) -> Result<&mut Value> {

@@ -30,6 +30,7 @@ pub mod client;
 pub mod discovery;
 pub mod envoy;
 pub mod eventually;
+pub mod http2;
 pub mod idle;
 pub mod istio;
 mod listening;

@@ -1,10 +1,10 @@
 //! The plan of a world: what a test asks for, before anything runs.
 
-use crate::bootstrap::{Bootstrap, RegionSpec, repository};
+use crate::bootstrap::{Bootstrap, GATEWAY_LISTENER, HTTP_CONNECTION_MANAGER, PLUGIN, RegionSpec, repository};
 use crate::discovery::{Discovered, filter_resource, listener_resource};
 use crate::envoy::{Envoy, HotRestart, Launch};
 use crate::lookup::LookupService;
-use crate::patch::overlay;
+use crate::patch::{merge, overlay};
 use crate::places::Place;
 use crate::region::Region;
 use crate::trapping::trapping;
@@ -36,6 +36,7 @@ pub struct Plan {
     lookup: bool,
     module: PathBuf,
     traps: bool,
+    patches: Vec<(String, Value)>,
 }
 
 impl Plan {
@@ -57,6 +58,7 @@ impl Plan {
             lookup: false,
             module: repository().join("dist/greatcircle.wasm"),
             traps: false,
+            patches: Vec::new(),
         }
     }
 
@@ -178,6 +180,38 @@ impl Plan {
         self
     }
 
+    /// Merges this into what stands at a JSON pointer of Envoy's bootstrap, the filter's configuration apart (RFC 7386).
+    pub fn bootstrap(mut self, pointer: impl Into<String>, patch: Value) -> Self {
+        self.patches.push((pointer.into(), patch));
+        self
+    }
+
+    /// Merges this into the gateway's HTTP connection manager.
+    pub fn connection_manager(self, patch: Value) -> Self {
+        self.bootstrap(format!("{GATEWAY_LISTENER}{HTTP_CONNECTION_MANAGER}"), patch)
+    }
+
+    /// Merges this into the Wasm plugin, which is what surrounds the filter's configuration.
+    pub fn plugin(self, patch: Value) -> Self {
+        self.bootstrap(format!("{GATEWAY_LISTENER}{HTTP_CONNECTION_MANAGER}/http_filters/0{PLUGIN}"), patch)
+    }
+
+    /// Trailers pass from HTTP/1.1 clients, and to regions, which tell them.
+    pub fn trailers(self) -> Self {
+        let enabled = json!({"enable_trailers": true});
+        let mut plan = self.connection_manager(json!({"http_protocol_options": enabled}));
+        for index in 0..plan.regions.len() {
+            let options = json!({
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": enabled},
+            });
+            let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options});
+            let cluster = format!("/static_resources/clusters/{index}");
+            plan = plan.bootstrap(cluster, json!({"typed_extension_protocol_options": options}));
+        }
+        plan
+    }
+
     /// Starts the regions, then Envoy, and returns when Envoy is ready.
     ///
     /// # Panics
@@ -229,6 +263,9 @@ impl Plan {
         let discovered = |file: &str| Discovered::in_file(directory.path().join(file));
         let (filters, listeners) = (discovered("filters.json"), discovered("listeners.json"));
         let mut rendered = bootstrap.render()?;
+        for (pointer, patch) in &self.patches {
+            merge(rendered.pointer_mut(pointer).with_context(|| format!("nothing at {pointer}"))?, patch);
+        }
         let filter = match self.ecds {
             true => Some(Bootstrap::discover_filter(&mut rendered, &filters.source())?),
             false => None,

@@ -6,7 +6,7 @@ mod protocol;
 pub mod server;
 
 use protocol::{Answer, Command, Counts};
-pub use protocol::{Fault, HEALTH_PATH};
+pub use protocol::{Fault, HEALTH_PATH, MOVED_PATH};
 
 use crate::listening::Reserved;
 use anyhow::{Context, Result, bail};

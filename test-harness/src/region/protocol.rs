@@ -6,6 +6,9 @@ use std::time::Duration;
 /// The path that counts as a probe; every other path is a request.
 pub const HEALTH_PATH: &str = "/healthz";
 
+/// The path that a region answers with a redirect to `http://gateway/arrived`.
+pub const MOVED_PATH: &str = "/moved";
+
 /// One way in which a region misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {

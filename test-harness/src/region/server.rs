@@ -1,17 +1,14 @@
 //! A region from the inside: an HTTP server that misbehaves on command.
 
-use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH};
+use super::protocol::{Answer, Command, Counts, Fault, HEALTH_PATH, MOVED_PATH};
 use crate::bodies::{Body, PROMISED, flood, half, held, whole};
 use crate::listening::Listening;
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::service::service_fn;
-use hyper::{
-    Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH},
-    server::conn::http1,
-};
+use hyper::{Request, Response, StatusCode, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use std::convert::Infallible;
@@ -113,13 +110,18 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
     let fault = state.meet(probe);
     let (head, body) = request.into_parts();
     // Read to the end even where it is not looked at, so that the connection can be used again.
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.unwrap_or_default();
+    let trailers = body.trailers().map(pairs).unwrap_or_default();
+    let body = body.to_bytes();
     if let Some(Fault::Slow(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
     let mut answer = Response::builder().header("x-region", state.name.as_str());
     if let Some(Fault::Closes) = fault {
         answer = answer.header(CONNECTION, "close");
+    }
+    if let Some(options) = head.headers.get(CONNECTION) {
+        answer = answer.header("x-connection", options); // the answer to an upgrade has no body to tell it
     }
     let answer = match fault {
         Some(Fault::Hangs) => std::future::pending().await,
@@ -131,23 +133,30 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Bo
         Some(Fault::Refuses | Fault::Slow(_) | Fault::Closes | Fault::Holds) | None if probe => {
             answer.body(whole(format!("ok {}", state.name)))
         }
+        _ if head.uri.path() == MOVED_PATH => {
+            answer.status(StatusCode::FOUND).header(LOCATION, "http://gateway/arrived").body(whole(""))
+        }
         Some(Fault::Refuses | Fault::Slow(_) | Fault::Closes | Fault::Holds) | None => {
-            let headers: Vec<_> = head
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
-                .collect();
             let seen = json!({
                 "region": state.name,
                 "method": head.method.as_str(),
                 "path": head.uri.path_and_query().map(|path| path.as_str()),
-                "headers": headers,
+                "headers": pairs(&head.headers),
                 "body": String::from_utf8_lossy(&body),
+                "trailers": trailers,
             });
             answer.header("content-type", "application/json").body(whole(seen.to_string()))
         }
     };
     Ok(answer.unwrap_or_else(|error| Response::new(whole(error.to_string()))))
+}
+
+/// Names and values, in the order in which they came.
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    headers.iter().map(pair).collect()
 }
 
 struct State {
