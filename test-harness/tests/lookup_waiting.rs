@@ -44,6 +44,36 @@ fn a_body_that_comes_while_its_request_waits_is_not_lost() {
 }
 
 #[test]
+fn a_body_and_its_trailers_wait_although_the_plugin_may_stop_at_headers_alone() {
+    let world = started(dublin_and_sydney().trailers().plugin(json!({"allow_on_headers_stop_iteration": true})));
+    let chunk = format!("{:x}\r\n{}\r\n", 100_000, "0".repeat(100_000));
+    world.lookup().holds();
+    let more = "transfer-encoding: chunked\r\nx-greatcircle-region: eu-west\r\nx-greatcircle-decision: forged\r\n";
+    let mut stream = connect(&world, "POST", "8.8.8.8", more);
+    eventually_equals("the lookup", 1, || world.lookup().lookup_count());
+    let mut writing = stream.try_clone().unwrap();
+    // More than Envoy's buffers take.
+    let rest = std::thread::spawn(move || {
+        (0..30).for_each(|_| writing.write_all(chunk.as_bytes()).unwrap());
+        writing.write_all(b"0\r\nx-checksum: 42\r\n\r\n").unwrap();
+    });
+    // Nothing may go on meanwhile, and that nothing does cannot be waited for.
+    std::thread::sleep(Duration::from_millis(300));
+    world.lookup().releases();
+    rest.join().unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{}", &answer[..answer.len().min(400)]);
+    let seen: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let value = |name: &str| seen["headers"].as_array().unwrap().iter().find(|pair| pair[0] == name).map(|it| &it[1]);
+    assert_eq!(value("x-greatcircle-decision"), Some(&FOUND.into()));
+    assert_eq!(value("x-greatcircle-region"), Some(&"oceania".into()));
+    assert_eq!((seen["region"].as_str(), seen["body"].as_str().map(str::len)), (Some("oceania"), Some(3_000_000)));
+    assert_eq!(seen["trailers"], json!([["x-checksum", "42"]]));
+    unharmed(&world);
+}
+
+#[test]
 fn a_client_that_hangs_up_does_not_take_its_neighbours_with_it() {
     let world = started(dublin_and_sydney().workers(1));
     let active = |requests| {

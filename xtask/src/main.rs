@@ -8,6 +8,7 @@ mod fuzz;
 mod invariants;
 mod linker;
 mod module;
+mod pause;
 mod sources;
 mod terminal;
 

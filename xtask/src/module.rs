@@ -1,6 +1,6 @@
 //! From what cargo built to the module that is shipped: no export that is unused, small, and within its budget.
 
-use crate::callbacks;
+use crate::{callbacks, pause};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,9 @@ const FEATURES: [&str; 6] = [
 pub(crate) fn finish(root: &Path, built: &Path, output: &Path, wasm_opt: &Path) -> Result<()> {
     let module = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
     ensure_unexported(&module, &callbacks::unused(root)?)?;
-    shrink(built, output, wasm_opt)?;
+    let pausing = built.with_extension("pausing.wasm");
+    fs::write(&pausing, pause::all_of_it(&module)?)?;
+    shrink(&pausing, output, wasm_opt)?;
     let size = fs::metadata(output)?.len();
     println!("{}: {size} bytes, {} before wasm-opt", output.display(), module.len());
     keep_within(BUDGET, size, output)
