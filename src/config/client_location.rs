@@ -3,7 +3,8 @@
 use super::coordinates;
 use super::country;
 use super::lookup;
-use super::reader::{Node, Object, RESERVED, is_header_value};
+use super::reader::{HEADER_NAME, Node, Object, is_header_value, is_token};
+use super::reserved::FRAMING;
 use crate::client;
 use crate::client::headers::{GeoHeaders, Position};
 use crate::client::networks::{Networks, Site};
@@ -97,7 +98,7 @@ fn read_pair(latitude: String, longitude: String, node: &Node<'_>) -> Option<Pos
 /// The name of a geo header. What strangers send under it is removed.
 fn geo_header(node: &Node<'_>) -> Option<String> {
     let name = node.header_name()?;
-    if RESERVED.contains(&name.as_str()) {
+    if FRAMING.contains(&name.as_str()) {
         return node.wrong("another header, because HTTP or Envoy uses this one");
     }
     Some(name)
@@ -143,7 +144,8 @@ fn read_trust(node: Option<Node<'_>>, geo_headers: Option<&GeoHeaders>) -> Optio
         (Some(any), None, None, None) => any.boolean().map(|any| if any { Trust::Anyone } else { Trust::Nobody }),
         (None, Some(peers), None, None) => read_peers(&peers).map(Trust::Peers),
         (None, None, Some(header), Some(equals)) => {
-            let name = header.header_name();
+            // Redacted: whoever takes the one for the other writes the secret here.
+            let name = header.redacted_text(HEADER_NAME, is_token).map(str::to_ascii_lowercase);
             // A header arrives without the blanks around its value, and would never be equal to one that has them.
             let valid = |text: &str| !text.is_empty() && is_header_value(text) && text.trim_ascii() == text;
             let equals = equals.secret("a header value, at least one character and no blanks around it", valid);

@@ -44,7 +44,10 @@ fn read_request(region: &str, block: Layers<'_, '_>) -> Option<Request> {
             let rest = text.replace("{region}", "");
             !text.is_empty() && is_one_word(text) && !rest.bytes().any(|byte| refused.contains(&byte))
         };
-        let text = block.get(key).map_or(Some(default), |node| node.text(expected, valid));
+        let text = block.get(key).map_or(Some(default), |node| match key {
+            "authority" => node.redacted_text(expected, valid), // a URL may have a password in it
+            _ => node.text(expected, valid),
+        });
         text.map(|text| text.replace("{region}", region))
     };
     const CLUSTER: &str =
@@ -57,7 +60,9 @@ fn read_request(region: &str, block: Layers<'_, '_>) -> Option<Request> {
         .get("method")
         .map_or(Some("GET"), |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD"), ("OPTIONS", "OPTIONS")]));
     let path = block.get("path").map_or(Some("/healthz"), |node| {
-        node.text("a path that begins with /, without blanks", |path| path.starts_with('/') && is_one_word(path))
+        node.redacted_text("a path that begins with /, without blanks", |path| {
+            path.starts_with('/') && is_one_word(path)
+        })
     });
     let headers = block.get("headers").map_or(Some(Vec::new()), |node| {
         let headers = node.headers()?;

@@ -20,7 +20,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Settings> {
         .require("cluster", "the name of an Envoy cluster")
         .and_then(|node| node.text("the name of an Envoy cluster", is_name));
     let authority = object.get("authority").map_or(Some(None), |node| {
-        node.text("a host name: no blanks or slashes", |name| is_name(name) && !name.contains('/')).map(Some)
+        node.redacted_text("a host name: no blanks or slashes", |name| is_name(name) && !name.contains('/')).map(Some)
     });
     let path = object.get("path").map_or(Some("/{ip}/json".into()), |node| {
         node.secret("a path that begins with / and contains {ip}, without blanks", |path| {

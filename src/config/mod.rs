@@ -8,7 +8,8 @@
 //!
 //! 1. `reader` reads JSON and knows nothing of the configuration; `protobuf` recognizes what is not JSON; `gateway` is who
 //!    reads.
-//! 2. `coordinates`, `country`, `layers`, `region_names`, `statuses` and `unsupported` read what several blocks have in common.
+//! 2. `coordinates`, `country`, `layers`, `region_names`, `reserved`, `statuses` and `unsupported` read what several blocks have in
+//!    common.
 //! 3. The blocks: `times`, then `health`, then `regions`; `lookup`, then `client_location`; `steering`; `output`.
 //! 4. This file puts them together.
 
@@ -24,6 +25,7 @@ mod protobuf;
 mod reader;
 mod region_names;
 mod regions;
+mod reserved;
 mod statuses;
 mod steering;
 mod times;

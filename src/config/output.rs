@@ -1,6 +1,7 @@
 //! The block `output`: which headers tell the decision.
 
-use super::reader::{Node, Object, RESERVED, is_token};
+use super::reader::{Node, Object, is_token};
+use super::reserved::is_reserved;
 use crate::client::headers::GeoHeaders;
 use crate::client::trust::Trust;
 use serde_json::Value;
@@ -29,14 +30,14 @@ impl Output {
             name.unwrap_or(default).to_ascii_lowercase()
         };
         let names = [("/output/regionHeader", REGION_HEADER), ("/output/decisionHeader", DECISION_HEADER)].map(own);
-        names.into_iter().filter(|name| !RESERVED.contains(&name.as_str())).collect()
+        names.into_iter().filter(|name| !is_reserved(name)).collect()
     }
 }
 
 /// Reads the names of the headers. Those that tell where the client is, and whether that is believed, are taken.
 pub(super) fn read(object: Option<Object<'_>>, geo: Option<&GeoHeaders>, trust: Option<&Trust>) -> Option<Output> {
     let object = object?;
-    let mut taken: Vec<Taken> = RESERVED.iter().map(|name| ((*name).to_owned(), "HTTP or Envoy")).collect();
+    let mut taken = Vec::new();
     let response_header = read_optional(&object, "responseHeader", "", &taken);
 
     // Writing the decision over what tells where a client is would be a mistake.
@@ -67,7 +68,11 @@ fn read_optional(object: &Object<'_>, key: &'static str, default: &str, taken: &
 fn read_name(object: &Object<'_>, key: &'static str, default: &str, taken: &[Taken]) -> Option<String> {
     let node = object.get(key);
     let name = node.as_ref().map_or(Some(default.to_owned()), Node::header_name)?;
-    let Some((_, user)) = taken.iter().find(|(taken, _)| *taken == name) else { return Some(name) };
+    let user = match taken.iter().find(|(taken, _)| *taken == name) {
+        _ if is_reserved(&name) => "HTTP or Envoy",
+        Some((_, user)) => user,
+        None => return Some(name),
+    };
     let expected = format!("another header, because {user} uses this one");
     match node {
         Some(node) => node.wrong(&expected),

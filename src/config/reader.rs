@@ -11,12 +11,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Headers that HTTP itself or Envoy depends on: nothing of ours may write or remove them.
-pub(super) const RESERVED: [&str; 7] =
-    ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "x-forwarded-for"];
+/// What the name of a header has to be.
+pub(super) const HEADER_NAME: &str = "the name of an HTTP header, without blanks or colons";
 
 /// How much of a wrong value is shown.
 const SHOWN_CHARACTERS: usize = 60;
+
+/// How long a key may be that is shown.
+const SHOWN_KEY: usize = 32;
 
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +184,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A text that satisfies `valid`, redacted in messages: a wrong one may have a secret in it.
+    pub(super) fn redacted_text(&self, expected: &str, valid: impl Fn(&str) -> bool) -> Option<&'a str> {
+        match self.value {
+            Value::String(text) if valid(text) => Some(text),
+            _ => self.wrong_redacted(expected),
+        }
+    }
+
     /// A text that satisfies `valid`, redacted in messages; or `{"env": "NAME"}`, which stands for a variable of the
     /// environment.
     pub(super) fn secret(&self, expected: &str, valid: impl Fn(&str) -> bool) -> Option<Cow<'a, str>> {
@@ -199,7 +209,10 @@ impl<'a> Node<'a> {
             return self.wrong_redacted("{env: NAME} with the name of an environment variable");
         };
         let value = (self.problems.variable)(name).filter(|value| !value.is_empty());
-        value.or_else(|| self.wrong_as(&format!("no environment variable {name:?}"), "one of the VM's, with a value"))
+        value.or_else(|| {
+            let shown = if is_variable(name) { format!("{name:?}") } else { "whose name is not shown".to_owned() };
+            self.wrong_as(&format!("no environment variable {shown}"), "one of the VM's, with a value")
+        })
     }
 
     /// A text without any further demands, if it is one.
@@ -220,7 +233,7 @@ impl<'a> Node<'a> {
 
     /// The lower-case name of an HTTP header.
     pub(super) fn header_name(&self) -> Option<String> {
-        self.text("the name of an HTTP header, without blanks or colons", is_token).map(str::to_ascii_lowercase)
+        self.text(HEADER_NAME, is_token).map(str::to_ascii_lowercase)
     }
 
     /// The headers of an object that maps names to values. Values are redacted, and so is a key that is not a name: it may
@@ -235,7 +248,8 @@ impl<'a> Node<'a> {
                 self.wrong_as::<()>("a key that is not shown", "names of HTTP headers as keys");
                 continue;
             }
-            let node = Node { path: format!("{}.{name}", self.path), value, problems: self.problems };
+            let path = if is_shown(name) { format!("{}.{name}", self.path) } else { self.path.clone() };
+            let node = Node { path, value, problems: self.problems };
             let name = name.to_ascii_lowercase();
             if headers.iter().any(|(other, _)| *other == name) {
                 node.wrong_as::<()>("a second header of this name", "each header once, whatever its case");
@@ -289,19 +303,24 @@ impl<'a> Object<'a> {
     pub(super) fn finish(&self) {
         let known = self.known.take();
         for key in self.fields.iter().flat_map(|fields| fields.keys()).filter(|key| !known.contains(&key.as_str())) {
-            let found = shortened(format!("the unknown key {key:?}"));
+            let found = match is_shown(key) {
+                true => format!("the unknown key {key:?}"),
+                false => "an unknown key that is not shown".to_owned(),
+            };
             self.node.wrong_as::<()>(&found, &format!("one of {}", known.join(", ")));
         }
     }
 }
 
-/// A value as a message shows it: JSON, shortened.
+/// A value as a message shows it: like JSON, shortened. `Debug` escapes what would not print as it is, or would change how the
+/// rest prints: control characters, line separators, directions of writing.
 fn shown(value: &Value) -> String {
     shortened(match value {
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         // The keys alone: the values may hold secrets.
         Value::Object(fields) => format!("an object with {}", quoted(fields.keys())),
         Value::Array(items) => format!("a list of {}", items.len()),
+        Value::String(text) => format!("{text:?}"),
         scalar => scalar.to_string(),
     })
 }
@@ -312,6 +331,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number that is not shown",
+        Value::String(text) if text.is_empty() => "\"\"",
         Value::String(_) => "a text that is not shown",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
@@ -319,7 +339,8 @@ fn kind(value: &Value) -> &'static str {
 }
 
 fn quoted<'a>(keys: impl Iterator<Item = &'a String>) -> String {
-    keys.map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ")
+    let shown = |key: &String| if is_shown(key) { format!("{key:?}") } else { "a key that is not shown".to_owned() };
+    keys.map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn shortened(mut text: String) -> String {
@@ -328,6 +349,17 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// Whether a message shows a key. A word is a mistake that somebody wants to find; what is not one may be a secret in the wrong
+/// place.
+fn is_shown(key: &str) -> bool {
+    key.len() <= SHOWN_KEY && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+}
+
+/// Whether a text looks like the name of an environment variable, and not like a value of one.
+fn is_variable(text: &str) -> bool {
+    text.len() <= SHOWN_KEY && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// What a number has to be.

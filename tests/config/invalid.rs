@@ -61,6 +61,10 @@ fn assert_is_message(message: &str) {
     let parts = parts(message);
     assert!(parts.is_some_and(|parts| parts.iter().all(|part| !part.trim().is_empty())), "incomplete: {message:?}");
     assert!(message.chars().all(|c| !c.is_control()), "more than one line in the log: {message:?}");
+    // Separators of lines, and what turns the direction of writing or does not show.
+    let invisible =
+        |c| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    assert!(!message.contains(invisible), "not what it looks like in the log: {message:?}");
     assert!(!message.contains(SECRET), "shows a secret: {message:?}");
     assert!(message.len() < 500, "longer than anybody reads: {message:?}");
 }
