@@ -11,6 +11,7 @@ use greatcircle::call::{Failure, Reply};
 use greatcircle::client::lookup::Outcome;
 use greatcircle::client::lookup::answer::{CoordinatePointers, Pointers};
 use greatcircle::client::lookup::{self, Budget, Cache};
+use greatcircle::client::source::Source;
 use greatcircle::client::trust::Trust;
 use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::event::{Change, Ignored, Level, LookupResult};
@@ -18,7 +19,6 @@ use greatcircle::engine::{Engine, Event, Identity, Verdict};
 use greatcircle::health::Health;
 use greatcircle::region::Regions;
 use greatcircle::steering::{Decision, WhenAllDown};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 fn two_regions() -> Regions {
@@ -29,8 +29,8 @@ fn headers(lines: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     lines.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-fn source() -> Option<SocketAddr> {
-    "8.8.8.8:4000".parse().ok()
+fn source() -> Source {
+    Source { client: "8.8.8.8".parse().ok(), ..Source::default() }
 }
 
 /// Asks `ipinfo` about whoever sends no geo headers.
@@ -97,7 +97,7 @@ fn what_becomes_of_a_request() {
         let mut worker = Worker::with(&store, "p", 1, config, ms(0));
         worker.events.clear();
         let verdict =
-            worker.engine.request(1, (&headers(sent), false), None, || panic!("nobody asks for the time"), &store);
+            worker.engine.request(1, (&headers(sent), false), Source::default(), || panic!("nobody asks for the time"), &store);
         assert_eq!(written(&verdict), expected, "{name}");
         drop(verdict);
         worker.poll();
@@ -115,7 +115,7 @@ fn a_refusal_leaves_nothing_of_a_clients_own_decision() {
     worker.tick(ms(10), &["region"]);
     worker.events.clear();
     let sent = headers(&[("x-region", "us-east"), ("x-decision", "mine")]);
-    let verdict = worker.engine.request(1, (&sent, false), None, || after(ms(0)), &store);
+    let verdict = worker.engine.request(1, (&sent, false), Source::default(), || after(ms(0)), &store);
     assert_eq!(
         written(&verdict),
         "-x-region -x-decision | greatcircle.reason=rejected | 503 after 7 s: no region is available"

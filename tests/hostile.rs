@@ -9,13 +9,14 @@ use greatcircle::client::country::Country;
 use greatcircle::client::edgescape::EdgeScape;
 use greatcircle::client::headers::{GeoHeaders, Malformed, Position};
 use greatcircle::client::networks::Networks;
+use greatcircle::client::source::Source;
 use greatcircle::client::trust::Trust;
 use greatcircle::client::{Settings, Via, source};
 use greatcircle::geo::Coordinates;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const NAMES: [&str; 8] = ["x-lat", "x-lon", "x-pos", "x-edgescape", "x-country", "x-edge", "x-forwarded-for", "host"];
 
@@ -85,9 +86,10 @@ fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     vec((name, value()), 0..8)
 }
 
-fn source() -> impl Strategy<Value = Option<SocketAddr>> {
+fn any_source() -> impl Strategy<Value = Source> {
     let loopback = Just("127.0.0.1:40000".parse().unwrap());
-    proptest::option::of(prop_oneof![any::<SocketAddr>(), loopback])
+    let client = proptest::option::of(prop_oneof![any::<SocketAddr>(), loopback]);
+    (client, proptest::option::of(any::<IpAddr>())).prop_map(|(client, own)| Source::of(client, || own))
 }
 
 /// What must hold of every answer.
@@ -103,7 +105,7 @@ proptest! {
     #![proptest_config(cases(1))]
 
     #[test]
-    fn any_headers_have_a_place_on_the_globe_or_none(headers in headers(), source in source()) {
+    fn any_headers_have_a_place_on_the_globe_or_none(headers in headers(), source in any_source()) {
         for settings in every_setting() {
             let reading = settings.read(&headers, source);
             match reading.location.coordinates {
@@ -119,7 +121,7 @@ proptest! {
 
     /// Whom to believe and what was said are two questions: distrust changes nothing else.
     #[test]
-    fn trust_decides_only_whether_headers_count(headers in headers(), source in source()) {
+    fn trust_decides_only_whether_headers_count(headers in headers(), source in any_source()) {
         for settings in every_setting() {
             let credulous = Settings { trust: Trust::Anyone, ..settings.clone() };
             let reading = settings.read(&headers, source);
@@ -170,7 +172,7 @@ proptest! {
             ("x-edgescape".to_owned(), format!("city=X,lat={latitude},long={longitude}").into_bytes()),
         ];
         for names in [pair(), position(), edgescape()] {
-            let coordinates = settings(names, Trust::Anyone).read(&headers, None).location.coordinates.unwrap();
+            let coordinates = settings(names, Trust::Anyone).read(&headers, Source::default()).location.coordinates.unwrap();
             prop_assert_eq!(Ok(coordinates.latitude()), latitude.parse());
             prop_assert_eq!(Ok(coordinates.longitude()), longitude.parse());
         }
@@ -180,7 +182,7 @@ proptest! {
 fn locate(position: Position, lines: &[(&str, &[u8])]) -> Result<Option<Coordinates>, Malformed> {
     let lines: Vec<_> = lines.iter().map(|(name, value)| (String::from(*name), value.to_vec())).collect();
     let settings = settings(position, Trust::Anyone);
-    let reading = settings.read(&lines, None);
+    let reading = settings.read(&lines, Source::default());
     if reading.malformed { Err(Malformed) } else { Ok(reading.location.coordinates) }
 }
 

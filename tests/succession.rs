@@ -7,6 +7,7 @@ mod common;
 use common::store::Store;
 use common::worker::Worker;
 use common::{after, check, ms, regions_in_a_row};
+use greatcircle::client::source::Source;
 use greatcircle::engine::Event;
 use greatcircle::health::Health;
 use greatcircle::probe::Check;
@@ -33,7 +34,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn request(worker: &mut Worker<'_>, store: &Store, at: Duration) {
-    worker.engine.request(1, (&[], false), None, || after(at), store);
+    worker.engine.request(1, (&[], false), Source::default(), || after(at), store);
     worker.poll();
 }
 

@@ -1,11 +1,13 @@
-//! Geo headers as every preset's edge sends them, and whom to believe. The source of the connection is a line `:source: …`.
+//! Geo headers as every preset's edge sends them, and whom to believe. Who sends them is a line `:source: …`,
+//! the gateway's own address a line `:own: …`.
 #![no_main]
 
 use greatcircle::client::headers::{GeoHeaders, Position};
 use greatcircle::client::networks::Networks;
 use greatcircle::client::presets::Preset;
+use greatcircle::client::source::{self, Source};
 use greatcircle::client::trust::Trust;
-use greatcircle::client::{Headers, Reading, Settings, Via, source};
+use greatcircle::client::{Headers, Reading, Settings, Via};
 use greatcircle::geo::Coordinates;
 use greatcircle_fuzz::{assert_on_the_globe, assert_on_the_map, headers};
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +31,8 @@ static EDGES: LazyLock<[Edge; 7]> = LazyLock::new(|| {
 
 fuzz_target!(|lines: &[u8]| {
     let headers = headers(lines);
-    let source = headers.iter().find(|(name, _)| name == ":source").and_then(|(_, address)| source::parse(address));
+    let address = |line| headers.iter().find(|(name, _)| name == line).and_then(|(_, address)| source::parse(address));
+    let source = Source::of(address(":source"), || address(":own").map(|own| own.ip()));
     for Edge { anyone, somebody } in &*EDGES {
         let believed = anyone.read(&headers, source);
         make_sense(anyone, &headers, &believed);

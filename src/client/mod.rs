@@ -21,7 +21,7 @@ use country::Country;
 use headers::{GeoHeaders, Malformed};
 use lookup::{Answer, Prefix};
 use networks::Networks;
-use std::net::SocketAddr;
+use source::Source;
 use trust::Trust;
 
 /// How clients are located.
@@ -85,15 +85,20 @@ pub struct Reading<'a> {
 }
 
 impl Settings {
-    /// Whether [`Settings::read`] wants to know the source of the connection, which costs a host call.
-    pub fn asks_for_source(&self) -> bool {
-        !self.networks.is_empty() || self.lookup.is_some() || self.trust.asks_for_source()
+    /// Whether [`Settings::read`] wants to know the source of these headers, which costs a host call.
+    pub fn asks_for_source(&self, headers: &Headers) -> bool {
+        !self.networks.is_empty() || self.lookup.is_some() || self.asks_for_peer(headers)
+    }
+
+    /// Whether it wants to know the direct peer, for which a host may have to be asked once more.
+    pub fn asks_for_peer(&self, headers: &Headers) -> bool {
+        self.trust.asks_for_peer() && self.any_came(headers)
     }
 
     /// What these headers, and the source if it was asked for, tell about the client.
-    pub fn read(&self, headers: &Headers, source: Option<SocketAddr>) -> Reading<'_> {
+    pub fn read(&self, headers: &Headers, source: Source) -> Reading<'_> {
         let came = |name: &&str| headers.iter().any(|(header, _)| header == name);
-        let anything_came = self.headers.names().any(|name| came(&name));
+        let anything_came = self.any_came(headers);
         let believed = anything_came && self.trust.covers(headers, source);
         let (coordinates, country) = match believed {
             true => (self.headers.coordinates(headers), self.headers.country(headers)),
@@ -106,7 +111,7 @@ impl Settings {
         let malformed = coordinates == Err(Malformed) || country == Err(Malformed);
         let (coordinates, country) = (coordinates.unwrap_or_default(), country.unwrap_or_default());
 
-        let address = source.map(|source| source.ip());
+        let address = source.client;
         let network = address.and_then(|address| self.networks.find(address));
         let location = match (network, coordinates) {
             (Some(site), _) => Location::found(site.coordinates, Via::Network, site.country.or(country)),
@@ -120,6 +125,10 @@ impl Settings {
             }
         };
         Reading { location, ask, untrusted, malformed }
+    }
+
+    fn any_came(&self, headers: &Headers) -> bool {
+        headers.iter().any(|(header, _)| self.headers.names().any(|name| name == header))
     }
 }
 
@@ -163,4 +172,4 @@ impl Via {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

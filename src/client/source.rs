@@ -1,11 +1,36 @@
-//! The client's address, as Envoy tells it.
+//! Who sends a request, as Envoy tells it.
 //!
-//! It comes from the connection, or from as many hops of `x-forwarded-for` as the gateway is configured to trust; never
-//! from a header of the client's own choice.
+//! The client's address comes from the connection, or from as many hops of `x-forwarded-for` as the gateway is configured to
+//! trust; never from a header of the client's own choice.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Reads Envoy's `source.address`, such as `192.0.2.7:40000` or `[2001:db8::7]:40000`. Port 0 means that it was taken from a
+/// Who sends a request, as far as a host can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The client's address, as the gateway is configured to find it.
+    pub client: Option<IpAddr>,
+    /// The direct peer's address. Without it, it has to be what the gateway has appended to `x-forwarded-for`.
+    pub peer: Option<IpAddr>,
+    /// The gateway's own address on this connection.
+    pub own: Option<IpAddr>,
+}
+
+impl Source {
+    /// What Envoy's attributes tell: the client's address, and the gateway's own, which is asked for only where it matters.
+    ///
+    /// An address that comes with a port is that of the connection. One with port 0 was taken from a header, and does not say who
+    /// the peer is.
+    pub fn of(client: Option<SocketAddr>, own: impl FnOnce() -> Option<IpAddr>) -> Self {
+        let (client, connection) = (client.map(|it| it.ip()), client.filter(|it| it.port() != 0));
+        match connection {
+            Some(peer) => Self { client, peer: Some(peer.ip()), own: None },
+            None => Self { client, peer: None, own: own() },
+        }
+    }
+}
+
+/// Reads an address as in Envoy's `source.address`, such as `192.0.2.7:40000` or `[2001:db8::7]:40000`. Port 0 means that it was taken from a
 /// header. `None` for what is no address of the internet: a Unix socket, an internal listener.
 ///
 /// `::ffff:192.0.2.7` is `192.0.2.7`.

@@ -8,7 +8,7 @@ use super::*;
 use crate::call::Request;
 
 /// Headers written as `name: value` lines.
-pub(super) fn lines(lines: &[&str]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn lines(lines: &[&str]) -> Vec<(String, Vec<u8>)> {
     lines.iter().filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect()
 }
 
@@ -84,7 +84,7 @@ fn the_order_of_the_ways_to_a_place() {
         (&[], None, fallback, Via::Fallback, "", None),
     ] {
         let settings = settings();
-        let reading = settings.read(&lines(headers), source.map(|source| source.parse().unwrap()));
+        let reading = settings.read(&lines(headers), Source::of(source.map(|source| source.parse().unwrap()), || None));
         let location = Location { coordinates: expected_coordinates, via, country: country(expected_country) };
         assert_eq!(reading.location, location, "{headers:?} {source:?}");
         let asked = reading.ask.map(|prefix| prefix.first().to_string());
@@ -105,7 +105,7 @@ fn strangers_are_not_believed_and_their_headers_are_named() {
         (&[], PUBLIC, Via::Fallback, &[]),
     ] {
         let headers = lines(headers);
-        let reading = settings.read(&headers, source.parse().ok());
+        let reading = settings.read(&headers, Source::of(source.parse().ok(), || None));
         assert_eq!((reading.location.via, &*reading.untrusted), (via, untrusted), "{headers:?} {source}");
         assert_ne!(reading.location.country, country("CH"), "{headers:?} {source}");
     }
@@ -119,7 +119,7 @@ fn a_header_that_makes_no_sense_leads_to_the_next_way() {
         (&["x-geo-latitude: 46.2", "x-geo-longitude: 6.14", "x-geo-country: CH", "x-geo-country: FR"], Via::Headers),
     ] {
         let (settings, headers) = (settings(), lines(headers));
-        let reading = settings.read(&headers, None);
+        let reading = settings.read(&headers, Source::default());
         assert_eq!((reading.location.via, reading.malformed), (via, true), "{headers:?}");
     }
 }
@@ -151,13 +151,18 @@ fn what_a_lookup_adds() {
 #[test]
 fn the_source_is_asked_for_only_where_it_matters() {
     let alone = || Settings { networks: Networks::default(), lookup: None, ..settings() };
-    let here = Trust::Peers(vec!["127.0.0.0/8".parse().unwrap()]);
-    for (settings, asks) in [
-        (alone(), false),
-        (Settings { lookup: Some(lookup_service()), ..alone() }, true),
-        (Settings { networks: settings().networks, ..alone() }, true),
-        (Settings { trust: here, ..alone() }, true),
+    let peers = Trust::Peers(vec!["192.0.2.0/24".parse().unwrap()]);
+    let with_peers = Settings { trust: peers.clone(), ..alone() };
+    let geo = &["x-geo-country: FJ"][..];
+    for (settings, headers, source, peer) in [
+        (alone(), geo, false, false),
+        (Settings { lookup: Some(lookup_service()), ..alone() }, &[], true, false),
+        (Settings { networks: settings().networks, ..alone() }, &[], true, false),
+        (with_peers.clone(), geo, true, true),
+        (with_peers, &[], false, false),
+        (Settings { trust: peers, ..settings() }, &["host: a"], true, false),
     ] {
-        assert_eq!(settings.asks_for_source(), asks, "{settings:?}");
+        let asked = (settings.asks_for_source(&lines(headers)), settings.asks_for_peer(&lines(headers)));
+        assert_eq!(asked, (source, peer), "{headers:?} {settings:?}");
     }
 }

@@ -4,8 +4,9 @@
 
 use super::Headers;
 use super::headers::only;
+use super::source::Source;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 /// Whose geo headers count.
@@ -17,9 +18,8 @@ pub enum Trust {
     Anyone,
     /// Those of requests whose direct peer has an address in one of these networks.
     ///
-    /// The peer is the last address in `x-forwarded-for`, which Envoy itself appends with `use_remote_address: true` (so do
-    /// Istio's gateways); without the header nobody is trusted. In place of a peer on its own machine Envoy appends its own
-    /// address: such a peer is known by its connection, see [`Trust::asks_for_source`].
+    /// Where the host does not know the peer, it is the last address in `x-forwarded-for`, which Envoy itself appends with
+    /// `use_remote_address: true` (so do Istio's gateways); without the header nobody is trusted.
     Peers(Vec<IpNet>),
     /// Those of requests that carry this header with this value.
     Secret {
@@ -33,21 +33,19 @@ pub enum Trust {
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 impl Trust {
-    /// Whether [`Trust::covers`] wants to know the source of the connection: only where peers on Envoy's own machine count.
-    pub fn asks_for_source(&self) -> bool {
-        matches!(self, Self::Peers(networks) if networks.iter().any(|network| network.addr().is_loopback()))
+    /// Whether [`Trust::covers`] wants to know the direct peer.
+    pub fn asks_for_peer(&self) -> bool {
+        matches!(self, Self::Peers(_))
     }
 
-    /// Whether the geo headers among these headers count; `source` is what Envoy says of the connection, if it was asked.
-    pub fn covers(&self, headers: &Headers, source: Option<SocketAddr>) -> bool {
+    /// Whether the geo headers among these headers count.
+    pub fn covers(&self, headers: &Headers, source: Source) -> bool {
         match self {
             Self::Nobody => false,
             Self::Anyone => true,
             Self::Peers(networks) => {
-                // Port 0: Envoy took that address from a header, and it is the client's, not the peer's.
-                let connection = source.filter(|source| source.port() != 0).map(|source| source.ip());
-                let mut peers = forwarder(headers).into_iter().chain(connection);
-                peers.any(|peer| networks.iter().any(|network| network.contains(&peer)))
+                let peer = source.peer.or_else(|| forwarder(headers).filter(|peer| is_peers_own(*peer, source.own)));
+                peer.is_some_and(|peer| networks.iter().any(|network| network.contains(&peer)))
             }
             Self::Secret { header, equals } => {
                 matches!(only(headers, header), Ok(Some(value)) if value.ct_eq(equals.as_bytes()).into())
@@ -66,6 +64,13 @@ impl std::fmt::Debug for Trust {
             Self::Secret { header, .. } => f.debug_struct("Secret").field("header", header).finish_non_exhaustive(),
         }
     }
+}
+
+/// Whether an address that Envoy has appended is that of the peer. For a peer on its own machine, which may relay anybody's
+/// requests, Envoy appends an address of its own: such a connection leads to a loopback address, or from an address to itself. And for a
+/// Unix socket, which has no address, it appends nothing.
+fn is_peers_own(appended: IpAddr, own: Option<IpAddr>) -> bool {
+    own.is_some_and(|own| !own.is_loopback() && own != appended)
 }
 
 /// The address that Envoy itself wrote down last.
@@ -102,25 +107,43 @@ mod tests {
             (secret(), &["x-edge: s3cret", "x-edge: s3cret"], false),
             (secret(), &["x-edge: ", "x-edge: s3cret"], false),
         ] {
-            assert_eq!(trust.covers(&lines(headers), None), trusted, "{trust:?} {headers:?}");
+            assert_eq!(
+                trust.covers(&lines(headers), behind_a_hop(Some("203.0.113.1"))),
+                trusted,
+                "{trust:?} {headers:?}"
+            );
         }
     }
 
+    /// The host has taken the client's address from a header; the connection leads to this address.
+    fn behind_a_hop(own: Option<&str>) -> Source {
+        let client = "8.8.8.8:0".parse().ok();
+        Source::of(client, || own.map(|own| own.parse().unwrap()))
+    }
+
+    fn connected_from(peer: &str) -> Source {
+        Source::of(peer.parse().ok(), || panic!("nobody asks"))
+    }
+
     #[test]
-    fn a_peer_on_this_machine_is_known_by_its_connection() {
-        let headers = lines(&["x-forwarded-for: 192.0.2.1"]);
-        let source = |text: &str| Some(text.parse().unwrap());
-        for (network, asks, source, trusted) in [
-            ("127.0.0.0/8", true, source("127.0.0.1:40000"), true),
-            ("127.0.0.0/8", true, source("127.0.0.1:0"), false), // from a header
-            ("127.0.0.0/8", true, None, false),
-            ("::1/128", true, source("127.0.0.1:40000"), false),
-            ("198.51.100.0/24", false, None, false),
-            ("192.0.2.0/24", false, None, true),
+    fn the_connection_says_who_the_peer_is_and_else_what_envoy_appended_unless_it_is_its_own() {
+        let appended = lines(&["x-forwarded-for: 192.0.2.1"]);
+        for (networks, source, trusted) in [
+            ("127.0.0.0/8", connected_from("127.0.0.1:40000"), true),
+            ("::1/128", connected_from("127.0.0.1:40000"), false),
+            ("198.51.100.0/24", connected_from("198.51.100.7:40000"), true),
+            ("192.0.2.0/24", connected_from("198.51.100.7:40000"), false), // a client that writes the header itself
+            ("192.0.2.0/24", connected_from("127.0.0.1:40000"), false),    // a relay on the gateway's own machine
+            ("192.0.2.0/24", behind_a_hop(Some("203.0.113.1")), true),
+            ("192.0.2.0/24", behind_a_hop(Some("192.0.2.2")), true), // a neighbour of the gateway
+            ("192.0.2.0/24", behind_a_hop(Some("192.0.2.1")), false), // the gateway itself
+            ("192.0.2.0/24", behind_a_hop(Some("127.0.0.1")), false),
+            ("192.0.2.0/24", behind_a_hop(Some("::1")), false),
+            ("192.0.2.0/24", behind_a_hop(None), false), // a Unix socket
+            ("127.0.0.0/8", behind_a_hop(Some("127.0.0.1")), false), // which of them, nobody knows
         ] {
-            let trust = Trust::Peers(vec![network.parse().unwrap()]);
-            assert_eq!(trust.asks_for_source(), asks, "{network}");
-            assert_eq!(trust.covers(&headers, source), trusted, "{network} {source:?}");
+            let trust = Trust::Peers(vec![networks.parse().unwrap()]);
+            assert_eq!(trust.covers(&appended, source), trusted, "{networks} {source:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use super::lookups::{Asked, bytes_waiting};
 use super::{Effects, Engine, Event, Stream};
 use crate::availability::Availability;
 use crate::client::lookup::Answer;
+use crate::client::source::Source;
 use crate::client::{Headers, Location, Reading};
 use crate::config::{Config, Output};
 use crate::prober::Plan;
@@ -15,7 +16,6 @@ use crate::steering::{Decision, Query, Route, steer};
 use crate::time::Timestamp;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What becomes of a request.
@@ -62,9 +62,14 @@ pub struct Waiting {
 }
 
 impl Engine {
-    /// Whether [`Engine::request`] wants to know the source of the connection, which costs a host call.
-    pub fn asks_for_source(&self) -> bool {
-        self.config.client.asks_for_source()
+    /// Whether [`Engine::request`] wants to know the source of these headers, which costs a host call.
+    pub fn asks_for_source(&self, headers: &Headers) -> bool {
+        self.config.client.asks_for_source(headers)
+    }
+
+    /// Whether it wants to know the direct peer, for which a host may have to be asked once more.
+    pub fn asks_for_peer(&self, headers: &Headers) -> bool {
+        self.config.client.asks_for_peer(headers)
     }
 
     /// Judges a request by its headers, and whether a body follows them. `now` is asked only where a lookup might be needed.
@@ -72,7 +77,7 @@ impl Engine {
         &mut self,
         stream: Stream,
         (headers, body_follows): (&Headers, bool),
-        source: Option<SocketAddr>,
+        source: Source,
         now: impl FnOnce() -> Timestamp,
         shared: &dyn Shared,
     ) -> Verdict<'_> {

@@ -14,13 +14,12 @@
 //! | `send_http_response` | `BadArgument` | the answer of a stream that has been answered: there is one [`respond`] in a request's life |
 
 use crate::call::{Failure, Reply, Request};
-use crate::client::source;
+use crate::client::source::{self, Source};
 use crate::engine::request::Response;
 use crate::shared::{Shared, Version};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Envoy's shared data.
@@ -99,9 +98,11 @@ pub(super) fn request_headers() -> Vec<(String, Vec<u8>)> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
 }
 
-/// The client's address, as Envoy is configured to find it.
-pub(super) fn source() -> Option<SocketAddr> {
-    source::parse(&hostcalls::get_property(vec!["source", "address"]).ok().flatten()?)
+/// Who sends the request. To know the peer costs a second call, where hops are believed.
+pub(super) fn source(asks_for_peer: bool) -> Source {
+    let address = |whose| source::parse(&hostcalls::get_property(vec![whose, "address"]).ok().flatten()?);
+    let own = || asks_for_peer.then(|| address("destination")).flatten().map(|own| own.ip());
+    Source::of(address("source"), own)
 }
 
 /// Sets a header of the request to this value, whatever it was. The route is chosen anew by Envoy itself, because the SDK

@@ -6,6 +6,7 @@
 use super::metrics::Metrics;
 use super::{clock, host};
 use crate::call::Reply;
+use crate::client::source::Source;
 use crate::config::Config;
 use crate::engine::{Call, Edits, Effect, Engine, Token, Verdict, Waiting};
 use crate::region::RegionId;
@@ -52,7 +53,10 @@ impl Worker {
     pub(super) fn request(&self, stream: u32, body_follows: bool) -> (Action, Option<RegionId>) {
         let outcome = self.engine().map(|mut engine| {
             let headers = host::request_headers();
-            let source = engine.asks_for_source().then(host::source).flatten();
+            let source = match engine.asks_for_source(&headers) {
+                true => host::source(engine.asks_for_peer(&headers)),
+                false => Source::default(),
+            };
             let verdict = engine.request(stream, (&headers, body_follows), source, clock::now, &host::SharedData);
             if let (Verdict::Wait(_), Ok(mut waited)) = (&verdict, self.waited.try_borrow_mut()) {
                 waited.insert(stream, None);

@@ -179,7 +179,7 @@ impl Gateway {
     /// A request by somebody who connects from this address, and what the region saw of it.
     fn get(&self, peer: &str, headers: Headers<'_>) -> Seen {
         let family = if peer.contains(':') { "TCP6" } else { "TCP4" };
-        let here = if peer.contains(':') { "::1" } else { "127.0.0.1" };
+        let here = if peer.contains(':') { "2001:db8::1" } else { "203.0.113.1" };
         let mut request = format!("PROXY {family} {peer} {here} 40000 443\r\nGET / HTTP/1.1\r\n");
         let host_and_end = [("host", "example.com"), ("connection", "close")];
         for (name, value) in host_and_end.iter().chain(headers) {

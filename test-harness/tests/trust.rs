@@ -1,6 +1,7 @@
 //! A geo header counts as much as whoever wrote it: nobody, anybody, a network of peers, or who knows a secret.
 
 use serde_json::{Value, json};
+use test_harness::plan::Plan;
 use test_harness::{Client, World, places::*};
 
 /// What a client in Suva gets from a gateway in Dublin that believes it …
@@ -46,13 +47,43 @@ fn a_peer_is_believed_if_its_address_is_in_one_of_the_networks() {
 }
 
 #[test]
-fn a_peer_is_known_by_the_address_that_envoy_adds_to_what_the_client_forwards() {
+fn a_relay_on_the_gateways_own_machine_is_no_peer_of_the_gateways_network() {
+    // In place of a loopback address Envoy appends an address of its own, which the operator's network may well contain.
     let somewhere = world(&json!({"peers": ["198.51.100.0/24"]}));
-    let envoys_word = suva(&somewhere).get("/").seen_header("x-forwarded-for").unwrap();
-    let here = world(&json!({"peers": [envoys_word]}));
-    for chain in ["", "198.51.100.7", "198.51.100.7, 203.0.113.9"] {
-        let client = suva(&here).header("x-forwarded-for", chain);
-        assert_eq!(client.get("/").decision(), BELIEVED, "forwarded by {chain:?}, then {envoys_word}");
+    let own = suva(&somewhere).get("/").seen_header("x-forwarded-for").unwrap();
+    for hops in [0, 1] {
+        let here = plan(&json!({"peers": [own]})).trusted_hops(hops).start();
+        for chain in ["", "198.51.100.7", &own, "198.51.100.7, 203.0.113.9", "x, y"] {
+            let client = suva(&here).header("x-forwarded-for", chain);
+            assert_eq!(client.get("/").decision(), IGNORED, "{hops} hops: forwarded by {chain:?}, then {own}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_is_known_by_the_gateway_alone_whatever_was_forwarded() {
+    // The peer and the gateway have addresses of their own, as on a network: the PROXY protocol says which.
+    for (hops, peer, own, expected) in [
+        (0, "198.51.100.7", "203.0.113.1", BELIEVED),
+        (0, "203.0.113.9", "203.0.113.1", IGNORED),
+        (1, "198.51.100.7", "203.0.113.1", BELIEVED),
+        (1, "203.0.113.9", "203.0.113.1", IGNORED),
+    ] {
+        let proxy = json!([{"name": "envoy.filters.listener.proxy_protocol", "typed_config":
+            {"@type": "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"}}]);
+        let world = plan(&json!({"peers": ["198.51.100.0/24"]}))
+            .trusted_hops(hops)
+            .bootstrap("/static_resources/listeners/0", json!({"listener_filters": proxy}))
+            .start();
+        for chain in ["", "x-forwarded-for: 8.8.8.8\r\n", "x-forwarded-for: 203.0.113.9, 198.51.100.7\r\n"] {
+            let request = format!(
+                "PROXY TCP4 {peer} {own} 40000 443\r\nGET / HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{chain}\
+                x-geo-latitude: {}\r\nx-geo-longitude: {}\r\n\r\n",
+                SUVA.latitude, SUVA.longitude
+            );
+            let answer = String::from_utf8(world.client().raw(request.as_bytes())).unwrap();
+            assert!(answer.contains(expected), "{hops} {peer} {own} {chain:?}: {answer}");
+        }
     }
 }
 
@@ -107,12 +138,15 @@ fn whoever_knows_the_secret_is_believed() {
 
 /// A gateway in Dublin with this `trust`, and a region that only a client who is believed gets to.
 fn world(trust: &Value) -> World {
+    plan(trust).start()
+}
+
+fn plan(trust: &Value) -> Plan {
     World::new()
         .region("eu-west", DUBLIN)
         .region("oceania", SYDNEY)
         .filter(json!({"clientLocation": {"trust": {"any": null}}})) // envoy.yaml trusts everybody
         .filter(json!({"clientLocation": {"trust": trust}}))
-        .start()
 }
 
 fn suva(world: &World) -> Client {

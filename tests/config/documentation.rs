@@ -5,6 +5,7 @@ use greatcircle::availability::Status;
 use greatcircle::client::Via;
 use greatcircle::client::lookup;
 use greatcircle::client::presets::Preset;
+use greatcircle::client::source::Source;
 use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::Event;
 use greatcircle::engine::event::{Family, Ignored, LookupResult};
@@ -58,7 +59,8 @@ fn the_readme_shows_a_configuration_and_what_it_decides_for_a_client_in_geneva()
     let config = Config::from_json(example.as_bytes(), Gateway::UNKNOWN).unwrap();
     let headers = [("x-geo-latitude", "46.2"), ("x-geo-longitude", "6.14"), ("x-forwarded-for", "192.0.2.7")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
-    let location = config.client.read(&headers, None).location;
+    let gateway = Source { own: "203.0.113.1".parse().ok(), ..Source::default() };
+    let location = config.client.read(&headers, gateway).location;
     assert_eq!(location.coordinates, Coordinates::new(46.2, 6.14).ok());
     let query = Query::from(&location);
     let up = |_| Status { health: Health::Up, usable: true };

@@ -53,6 +53,7 @@ fn configuration() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use greatcircle::client::source::Source;
     use greatcircle::config::{Config, Gateway};
     use test_harness::bootstrap::Bootstrap;
 
@@ -62,8 +63,8 @@ mod tests {
         let config = Config::from_json(file.filter().to_string().as_bytes(), Gateway::UNKNOWN).unwrap();
         let trust = &config.client.trust;
         let header = |value: &str| [(SECRET.0.to_owned(), value.as_bytes().to_vec())];
-        assert!(trust.covers(&header(SECRET.1), None));
-        assert!(!trust.covers(&header("guess"), None) && !trust.covers(&[], None));
+        assert!(trust.covers(&header(SECRET.1), Source::default()));
+        assert!(!trust.covers(&header("guess"), Source::default()) && !trust.covers(&[], Source::default()));
         assert!(config.client.networks.find([10, 20, 0, 5].into()).is_some());
     }
 }
