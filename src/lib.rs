@@ -16,6 +16,7 @@
 //! | [`steering`] | the walk from the nearest region to the nearest usable one, and why |
 //! | [`record`] | a decision as one line of text |
 //! | [`config`] | JSON in, a [`config::Config`] out, or every problem at once |
+//! | [`own_headers`] | which headers are greatcircle's own, in any spelling and any place |
 //! | [`shared`] | the port to the bytes that all workers share |
 //! | [`engine`] | all of it together: what a worker does, as values in and values out |
 //! | `filter` | the Wasm host of the engine, and the only folder that knows Envoy; compiled for wasm32 only |
@@ -31,6 +32,7 @@ pub mod engine;
 pub mod geo;
 pub mod health;
 pub mod health_table;
+pub mod own_headers;
 pub mod probe;
 pub mod prober;
 pub mod record;

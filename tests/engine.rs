@@ -17,6 +17,7 @@ use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::event::{Change, Ignored, Level, LookupResult};
 use greatcircle::engine::{Engine, Event, Identity, Verdict};
 use greatcircle::health::Health;
+use greatcircle::own_headers::OwnHeaders;
 use greatcircle::region::Regions;
 use greatcircle::steering::{Decision, WhenAllDown};
 use std::time::Duration;
@@ -96,8 +97,9 @@ fn what_becomes_of_a_request() {
         let store = Store::default();
         let mut worker = Worker::with(&store, "p", 1, config, ms(0));
         worker.events.clear();
+        let sent = headers(sent);
         let verdict =
-            worker.engine.request(1, (&headers(sent), false), Source::default(), || panic!("nobody asks for the time"), &store);
+            worker.engine.request(1, (&sent, false), Source::default(), || panic!("nobody asks for the time"), &store);
         assert_eq!(written(&verdict), expected, "{name}");
         drop(verdict);
         worker.poll();
@@ -123,6 +125,47 @@ fn a_refusal_leaves_nothing_of_a_clients_own_decision() {
     drop(verdict);
     worker.poll();
     assert_eq!(worker.events, [Event::Decided(Decision::Reject)]);
+}
+
+#[test]
+fn what_a_client_says_under_our_names_goes() {
+    let mut quiet = config(two_regions());
+    quiet.output.decision_header = None;
+    let to_dublin = "greatcircle.region=eu-west greatcircle.reason=noLocation | go on";
+    let record = "x-decision: region=eu-west;reason=noLocation;rank=1;via=none";
+    for (name, config, sent, removed_and_set) in [
+        (
+            "spelt otherwise",
+            config(two_regions()),
+            ("x_region", "mars"),
+            format!("-x_region | x-region: eu-west {record}"),
+        ),
+        ("overwritten", config(two_regions()), ("x-decision", "mine"), format!("x-region: eu-west {record}")),
+        (
+            "not written by us",
+            quiet,
+            ("x-greatcircle-decision", "mine"),
+            "-x-greatcircle-decision | x-region: eu-west".into(),
+        ),
+        (
+            "nominated",
+            config(two_regions()),
+            ("connection", "upgrade, X-Region"),
+            format!("connection: upgrade x-region: eu-west {record}"),
+        ),
+    ] {
+        let store = Store::default();
+        let mut worker = Worker::with(&store, "p", 1, config, ms(0));
+        let sent = headers(&[sent, ("x-other", "stays")]);
+        let verdict = worker.engine.request(1, (&sent, false), Source::default(), || after(ms(0)), &store);
+        assert_eq!(written(&verdict), format!("{removed_and_set} | {to_dublin}"), "{name}");
+    }
+    // Before it waits, too.
+    let store = Store::default();
+    let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
+    let sent = headers(&[("x_decision", "mine")]);
+    let verdict = worker.engine.request(1, (&sent, false), source(), || after(ms(0)), &store);
+    assert_eq!(written(&verdict), "-x_decision -x-region -x-decision | wait");
 }
 
 #[test]
@@ -282,6 +325,6 @@ fn what_follows_from_a_wrong_configuration() {
         let identity = Identity { plugin: "p", instance: 1 };
         let refusal = Engine::configure(json.as_bytes(), gateway, identity, after(ms(0)), &store).unwrap_err();
         assert!(matches!(&refusal.event, Event::Rejected(problems) if !problems.is_empty()));
-        assert_eq!(refusal.pass_without, expected, "{wish:?} {begun} {json}");
+        assert_eq!(refusal.pass_without, expected.map(OwnHeaders::banned), "{wish:?} {begun} {json}");
     }
 }

@@ -21,9 +21,14 @@ pub struct Output {
 }
 
 impl Output {
+    /// The name that a decision record would have: if none is written, a client must not write one.
+    pub fn unwritten_decision_header(&self) -> Option<&'static str> {
+        self.decision_header.is_none().then_some(DECISION_HEADER)
+    }
+
     /// The names of our own request headers in a document that may be wrong: its own words as far as they are names, otherwise
     /// the defaults.
-    pub fn own_headers(json: &[u8]) -> Vec<String> {
+    pub fn names_in(json: &[u8]) -> Vec<String> {
         let document: Value = serde_json::from_slice(json).unwrap_or_default();
         let own = |(pointer, default)| {
             let name = document.pointer(pointer).and_then(Value::as_str).filter(|name| is_token(name));

@@ -23,6 +23,7 @@ use crate::call::{Failure, Reply, Request};
 use crate::client::lookup::Prefix;
 use crate::config::{Config, Gateway};
 use crate::health_table::Instance;
+use crate::own_headers::OwnHeaders;
 use crate::prober::{Plan, Probe};
 use crate::region::Regions;
 use crate::shared::Shared;
@@ -47,6 +48,7 @@ pub struct Engine {
     probing: Probing,
     lookups: Option<Lookups>,
     succession: Succession,
+    own_headers: OwnHeaders,
     effects: Effects,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
             probing: Probing::new(Instance { number: identity.instance, config: hash }, shared, now),
             lookups,
             succession,
+            own_headers: OwnHeaders::of(&config),
             effects: Effects::default(),
             config: Rc::new(config),
         };
@@ -148,6 +151,11 @@ impl Engine {
     /// The configuration.
     pub fn config(&self) -> &Rc<Config> {
         &self.config
+    }
+
+    /// The headers that are our own.
+    pub fn own_headers(&self) -> &OwnHeaders {
+        &self.own_headers
     }
 
     /// The regions, by which an [`Event`] names its own.

@@ -7,6 +7,7 @@
 use super::event::Event;
 use super::succession::Succession;
 use crate::config::{Gateway, Output, Problem};
+use crate::own_headers::OwnHeaders;
 use crate::shared::Shared;
 
 /// The variable that says what becomes of a wrong configuration: `refuse`, which is the default, or `pass`.
@@ -17,8 +18,8 @@ const VARIABLE: &str = "GREATCIRCLE_INVALID_CONFIG";
 pub struct Refusal {
     /// What to tell.
     pub event: Event,
-    /// If requests are to pass unsteered: the request headers to remove from each, because nobody has decided.
-    pub pass_without: Option<Vec<String>>,
+    /// If requests are to pass unsteered: what has to be removed from each, because nobody has decided.
+    pub pass_without: Option<OwnHeaders>,
 }
 
 impl Refusal {
@@ -30,7 +31,8 @@ impl Refusal {
         shared: &dyn Shared,
     ) -> Self {
         let pass = (gateway.variable)(VARIABLE).is_some_and(|wish| wish == "pass");
-        let pass_without = (pass && !Succession::is_begun(plugin, shared)).then(|| Output::own_headers(json));
+        let pass_without =
+            (pass && !Succession::is_begun(plugin, shared)).then(|| OwnHeaders::banned(Output::names_in(json)));
         Self { event: Event::Rejected(problems), pass_without }
     }
 }

@@ -18,6 +18,10 @@ use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::time::Duration;
 
+const REGION: &str = "greatcircle.region";
+const REASON: &str = "greatcircle.reason";
+const KM: &str = "greatcircle.km";
+
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict<'a> {
@@ -73,15 +77,15 @@ impl Engine {
     }
 
     /// Judges a request by its headers, and whether a body follows them. `now` is asked only where a lookup might be needed.
-    pub fn request(
-        &mut self,
+    pub fn request<'a>(
+        &'a mut self,
         stream: Stream,
-        (headers, body_follows): (&Headers, bool),
+        (headers, body_follows): (&'a Headers, bool),
         source: Source,
         now: impl FnOnce() -> Timestamp,
         shared: &dyn Shared,
-    ) -> Verdict<'_> {
-        let Self { config, lookups, effects, succession, .. } = self;
+    ) -> Verdict<'a> {
+        let Self { config, lookups, effects, succession, own_headers, .. } = self;
         succession.used();
         let Reading { location, ask, untrusted, malformed } = config.client.read(headers, source);
         if !untrusted.is_empty() {
@@ -90,6 +94,9 @@ impl Engine {
         if malformed {
             effects.tell(Event::GeoHeadersIgnored(Ignored::Invalid));
         }
+        let mut edits = Edits { remove: untrusted, ..Edits::default() };
+        edits.remove.extend(own_headers.strays(headers));
+        edits.set.extend(own_headers.connection(headers).map(|options| ("connection", options.into())));
         let asked = match lookups.as_mut().zip(ask) {
             Some((lookups, prefix)) => {
                 let waiting = (Waiting { stream, location }, bytes_waiting(headers, body_follows));
@@ -100,15 +107,15 @@ impl Engine {
         let location = match asked {
             Asked::Known(answer) => location.improved_by(answer),
             Asked::Nobody => location,
-            Asked::Wait => return Verdict::Wait(withheld(&config.output, untrusted)),
+            Asked::Wait => return Verdict::Wait(withheld(&config.output, edits)),
         };
-        decide(config, &self.plan, self.probing.availability(), &location, untrusted, effects)
+        decide(config, &self.plan, self.probing.availability(), &location, edits, effects)
     }
 
     /// Judges a request that has waited.
     pub fn resume(&mut self, waiting: &Waiting) -> Verdict<'_> {
         let availability = self.probing.availability();
-        decide(&self.config, &self.plan, availability, &waiting.location, Vec::new(), &mut self.effects)
+        decide(&self.config, &self.plan, availability, &waiting.location, Edits::default(), &mut self.effects)
     }
 
     /// A request that was told to wait is gone.
@@ -144,7 +151,7 @@ fn decide<'a>(
     plan: &Plan,
     availability: &Availability,
     location: &Location,
-    remove: Vec<&'a str>,
+    edits: Edits<'a>,
     effects: &mut Effects,
 ) -> Verdict<'a> {
     let decision = steer(&Query::from(location), &config.regions, &config.policy, availability, &mut ());
@@ -152,12 +159,12 @@ fn decide<'a>(
     let named = |route: &Route| config.regions.get(route.region).map(Region::name);
     match decision {
         Decision::Route(route) => match named(&route) {
-            Some(region) => Verdict::Continue(routed(&config.output, region, &route, location, remove)),
-            None => Verdict::Continue(withheld(&config.output, remove)), // not a region of this list, which steering never says
+            Some(region) => Verdict::Continue(routed(&config.output, region, &route, location, edits)),
+            None => Verdict::Continue(withheld(&config.output, edits)), // not a region of this list, which steering never says
         },
         Decision::Reject => {
-            let filter_state = smallvec![("greatcircle.reason", decision.reason().into())];
-            let edits = Edits { filter_state, ..withheld(&config.output, remove) };
+            let filter_state = smallvec![(REASON, decision.reason().into())];
+            let edits = Edits { filter_state, ..withheld(&config.output, edits) };
             let body = "no region is available\n";
             Verdict::Respond(Response { status: 503, retry_after: plan.shortest_recovery(), body }, edits)
         }
@@ -170,23 +177,23 @@ fn routed<'a>(
     region: &'a str,
     route: &Route,
     location: &Location,
-    remove: Vec<&'a str>,
+    mut edits: Edits<'a>,
 ) -> Edits<'a> {
-    let mut set = smallvec![(output.region_header.as_str(), region.into())];
+    edits.set.push((&output.region_header, region.into()));
     if let Some(header) = &output.decision_header {
-        set.push((header.as_str(), Record { route, region, location }.to_string().into()));
+        edits.set.push((header.as_str(), Record { route, region, location }.to_string().into()));
     }
     let reason = Decision::Route(*route).reason();
-    let mut filter_state = smallvec![("greatcircle.region", region.into()), ("greatcircle.reason", reason.into())];
+    let mut filter_state = smallvec![(REGION, region.into()), (REASON, reason.into())];
     if let Some(km) = route.distance {
-        filter_state.push(("greatcircle.km", km.to_string().into()));
+        filter_state.push((KM, km.to_string().into()));
     }
-    Edits { remove, set, filter_state, region: Some(route.region) }
+    Edits { filter_state, region: Some(route.region), ..edits }
 }
 
 /// Nobody has decided: what a client has sent under the names of our own headers must not pass for a decision.
-fn withheld<'a>(output: &'a Output, mut remove: Vec<&'a str>) -> Edits<'a> {
-    remove.push(&output.region_header);
-    remove.extend(output.decision_header.as_deref());
-    Edits { remove, ..Edits::default() }
+fn withheld<'a>(output: &'a Output, mut edits: Edits<'a>) -> Edits<'a> {
+    edits.remove.push(&output.region_header);
+    edits.remove.extend(output.decision_header.as_deref());
+    edits
 }

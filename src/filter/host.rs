@@ -105,6 +105,16 @@ pub(super) fn source(asks_for_peer: bool) -> Source {
     Source::of(address("source"), own)
 }
 
+/// All trailers of the request.
+pub(super) fn request_trailers() -> Vec<(String, Vec<u8>)> {
+    hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default()
+}
+
+/// Removes a trailer of the request.
+pub(super) fn remove_request_trailer(name: &str) {
+    let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, name);
+}
+
 /// Sets a header of the request to this value, whatever it was. The route is chosen anew by Envoy itself, because the SDK
 /// announces ABI 0.2.1.
 pub(super) fn set_request_header(name: &str, value: &str) {

@@ -6,6 +6,7 @@ use super::worker::Worker;
 use super::{clock, host};
 use crate::config::Gateway;
 use crate::engine::{Engine, Identity};
+use crate::own_headers::OwnHeaders;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ pub(super) struct Root {
     context: u32,
     worker: Option<Rc<Worker>>,
     /// If there is no worker, and requests are to pass all the same: without these headers.
-    pass_without: Option<Rc<[String]>>,
+    pass_without: Option<Rc<OwnHeaders>>,
 }
 
 impl Root {
@@ -47,7 +48,7 @@ impl RootContext for Root {
             }
             Err(refusal) => {
                 metrics.tell(&refusal.event, None);
-                self.pass_without = refusal.pass_without.map(Rc::from);
+                self.pass_without = refusal.pass_without.map(Rc::new);
                 self.pass_without.is_some()
             }
         }

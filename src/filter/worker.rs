@@ -9,6 +9,7 @@ use crate::call::Reply;
 use crate::client::source::Source;
 use crate::config::Config;
 use crate::engine::{Call, Edits, Effect, Engine, Token, Verdict, Waiting};
+use crate::own_headers::OwnHeaders;
 use crate::region::RegionId;
 use proxy_wasm::types::Action;
 use std::cell::{Cell, RefCell, RefMut};
@@ -66,6 +67,13 @@ impl Worker {
         self.run_effects();
         self.order_tick();
         outcome.unwrap_or((Action::Continue, None))
+    }
+
+    /// Lends the names of our own headers.
+    pub(super) fn with_own_headers(&self, act: impl FnOnce(&OwnHeaders)) {
+        if let Some(engine) = self.engine() {
+            act(engine.own_headers());
+        }
     }
 
     /// Writes the region's name where the client finds it: the one that was chosen at once, or after waiting. Called in the

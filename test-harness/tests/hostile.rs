@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use test_harness::plan::Plan;
-use test_harness::{World, places::*};
+use test_harness::{World, http2, places::*};
 
 const NOWHERE: &str = "region=eu-west;reason=noLocation;rank=1;via=fallback";
 const SUVA_TO_SYDNEY: &str = "region=oceania;reason=nearest;km=3218;rank=1;via=headers";
@@ -178,9 +178,75 @@ fn a_clients_own_routing_and_decision_headers_reach_nobody() {
 
 #[test]
 fn a_clients_decision_header_reaches_nobody_even_where_the_filter_writes_none() {
-    let world = dublin_and_sydney().filter(json!({"output": {"decisionHeader": ""}})).start();
-    let answer = ask(&world, &[(b"x-greatcircle-decision", b"region=mars"), (b"X-GREATCIRCLE-DECISION", b"")]);
-    assert_eq!((answer.status, answer.decision()), (200, vec![]));
+    let quiet = || dublin_and_sydney().filter(json!({"output": {"decisionHeader": ""}}));
+    let unguarded = || json!({"internal_only_headers": null});
+    for (name, world) in
+        [("envoy.yaml", quiet().start()), ("by itself", quiet().bootstrap(ROUTES, unguarded()).start())]
+    {
+        let answer = ask(&world, &[(b"x-greatcircle-decision", b"region=mars"), (b"X-GREATCIRCLE-DECISION", b"")]);
+        assert_eq!((answer.status, answer.decision()), (200, vec![]), "{name}");
+    }
+}
+
+#[test]
+fn our_names_spelt_with_underscores_reach_nobody() {
+    // Gateways of the CGI family, and they are many, make X_GEO_COUNTRY of both.
+    let own = json!({"output": {"regionHeader": "x_where", "decisionHeader": ""}});
+    let (world, own) = (dublin_and_sydney().start(), dublin_and_sydney().filter(own).start());
+    let names =
+        ["x_greatcircle_region", "X-Greatcircle_Region", "x_greatcircle-decision", "x_geo_country", "x-geo_latitude"];
+    for (world, names) in [(&world, &names[..]), (&own, &["x-where", "x_greatcircle_decision", "X_GEO_LONGITUDE"])] {
+        let lies: Vec<Header> = names.iter().map(|name| (name.as_bytes(), b"1".as_slice())).collect();
+        let suva: [Header; 3] =
+            [(b"x-geo-latitude", b"-18.14"), (b"x-geo-longitude", b"178.44"), (b"x_other", b"stays")];
+        let answer = ask(world, &[&lies, &suva[..], &lies].concat());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        for name in names {
+            assert_eq!(answer.seen(&name.to_lowercase()), [""; 0], "{name}");
+        }
+        assert_eq!(["x_other", "x-geo-latitude"].map(|name| answer.seen(name)), [["stays"], ["-18.14"]]);
+    }
+    unharmed(&world, []);
+}
+
+#[test]
+fn our_names_in_trailers_reach_nobody() {
+    let world = dublin_and_sydney().trailers().start();
+    let suva = [("x-geo-latitude", "-18.14"), ("x-geo-longitude", "178.44")];
+    let trailers = [
+        ("x-greatcircle-region", "eu-west"),
+        ("x-checksum", "42"),
+        ("x-greatcircle-decision", "region=mars"),
+        ("x-greatcircle-decision", "region=moon"),
+        ("x_greatcircle_region", "eu-west"),
+        ("x-geo-latitude", "46.2"),
+        ("x-geo-country", "CH"),
+    ];
+    let answer = http2::post(world.address(), &suva, b"a body", &trailers).unwrap();
+    let seen: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((&seen["body"], &seen["region"]), (&json!("a body"), &json!("oceania")), "{seen}");
+    assert_eq!(seen["trailers"], json!([["x-checksum", "42"]]));
+    unharmed(&world, []);
+}
+
+#[test]
+fn our_names_cannot_be_nominated_for_removal() {
+    // Envoy leaves `connection` in requests for an upgrade alone; there, the next hop would drop what it names.
+    let websocket = json!({"upgrade_configs": [{"upgrade_type": "websocket"}]});
+    let world = dublin_and_sydney().connection_manager(websocket).start();
+    let suva: [Header; 2] = [(b"x-geo-latitude", b"-18.14"), (b"x-geo-longitude", b"178.44")];
+    for nominated in [
+        &["upgrade, x-greatcircle-region, X-Greatcircle-Decision"][..],
+        &["x_greatcircle_region", "x-geo-latitude,upgrade"],
+    ] {
+        let lines = nominated.iter().map(|line| (b"connection".as_slice(), line.as_bytes()));
+        let request = [&suva[..], &lines.collect::<Vec<_>>(), &[(b"upgrade", b"websocket")]].concat();
+        // The region declines the upgrade, and Envoy passes its answer on without the body.
+        let answer = String::from_utf8(world.client().raw(&bytes_of(&request))).unwrap();
+        let told = |header: &str| answer.lines().find_map(|line| line.strip_prefix(header)).map(str::trim);
+        assert_eq!((told("x-region:"), told("x-connection:")), (Some("oceania"), Some("upgrade")), "{answer}");
+    }
+    unharmed(&world, []);
 }
 
 /// After all that: no trap, exact counts, and every worker sends Suva to Sydney.
@@ -204,16 +270,23 @@ fn dublin_and_sydney() -> Plan {
     World::new().region("eu-west", DUBLIN).region("oceania", SYDNEY)
 }
 
+const ROUTES: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config";
+
 type Header<'a> = (&'a [u8], &'a [u8]);
 
 /// Sends a request with these headers, byte by byte.
 fn ask(world: &World, headers: &[Header]) -> Answer {
-    let mut bytes = b"GET / HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n".to_vec();
+    Answer::to(world, &bytes_of(&[&[(b"connection".as_slice(), b"close".as_slice())], headers].concat()))
+}
+
+/// A request with these headers.
+fn bytes_of(headers: &[Header]) -> Vec<u8> {
+    let mut bytes = b"GET / HTTP/1.1\r\nhost: gateway\r\n".to_vec();
     for (name, value) in headers {
         bytes.extend([*name, b": ", value, b"\r\n"].concat());
     }
     bytes.extend(b"\r\n");
-    Answer::to(world, &bytes)
+    bytes
 }
 
 /// An answer, and the request as the region saw it (`null` if none did).
