@@ -169,6 +169,18 @@ fn what_a_client_says_under_our_names_goes() {
 }
 
 #[test]
+fn a_request_that_comes_again_goes_where_it_went_and_is_not_counted_again() {
+    let store = Store::default();
+    let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
+    worker.poll();
+    worker.events.clear();
+    assert_eq!(written(&worker.engine.request_again("us-east").unwrap()), "x-region: us-east | go on");
+    assert_eq!(worker.engine.request_again("a-region-of-before"), None);
+    worker.poll();
+    assert!(worker.events.is_empty() && worker.calls.is_empty());
+}
+
+#[test]
 fn requests_of_one_prefix_wait_for_one_lookup() {
     let store = Store::default();
     let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));

@@ -18,9 +18,12 @@ use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::time::Duration;
 
-const REGION: &str = "greatcircle.region";
+/// Where the access log finds the region's name. The host keeps it for [`Engine::request_again`], too.
+pub const REGION: &str = "greatcircle.region";
 const REASON: &str = "greatcircle.reason";
 const KM: &str = "greatcircle.km";
+/// All that the access log can show.
+pub const FILTER_STATE: [&str; 3] = [REGION, REASON, KM];
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +113,16 @@ impl Engine {
             Asked::Wait => return Verdict::Wait(withheld(&config.output, edits)),
         };
         decide(config, &self.plan, self.probing.availability(), &location, edits, effects)
+    }
+
+    /// Judges a request that the gateway itself sends through once more, after a redirect that it follows. It goes where it went
+    /// the first time, and is not counted again; the decision record stands in it already. `None` if the region of this name, which was
+    /// chosen then, is not in the list any more.
+    pub fn request_again(&self, region: &str) -> Option<Verdict<'_>> {
+        let region = self.config.regions.find(region)?;
+        let name = self.config.regions.get(region)?.name();
+        let set = smallvec![(self.config.output.region_header.as_str(), name.into())];
+        Some(Verdict::Continue(Edits { set, region: Some(region), ..Edits::default() }))
     }
 
     /// Judges a request that has waited.

@@ -14,8 +14,9 @@
 //! | `send_http_response` | `BadArgument` | the answer of a stream that has been answered: there is one [`respond`] in a request's life |
 
 use crate::call::{Failure, Reply, Request};
+use crate::client::Headers;
 use crate::client::source::{self, Source};
-use crate::engine::request::Response;
+use crate::engine::request::{REGION, Response};
 use crate::shared::{Shared, Version};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
@@ -88,6 +89,14 @@ pub(super) fn set_filter_state(name: &str, value: &str) {
     let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
 }
 
+/// Keeps what is written under this name as long as the request: without this, Envoy drops it when it follows a redirect.
+pub(super) fn declare_filter_state(name: &str) {
+    // Envoy's message DeclarePropertyArguments: 1 is the name, 5 the life span, and there 1 that of a request of a client.
+    let Ok(length) = u8::try_from(name.len()) else { return };
+    let message = [&[0x0A, length], name.as_bytes(), &[0x28, 1]].concat();
+    let _ = hostcalls::call_foreign_function("declare_property", Some(&message));
+}
+
 /// Asks for the next ticks to be this far apart; zero: for none.
 pub(super) fn set_tick_period(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
@@ -103,6 +112,13 @@ pub(super) fn source(asks_for_peer: bool) -> Source {
     let address = |whose| source::parse(&hostcalls::get_property(vec![whose, "address"]).ok().flatten()?);
     let own = || asks_for_peer.then(|| address("destination")).flatten().map(|own| own.ip());
     Source::of(address("source"), own)
+}
+
+/// The region that was chosen for a request before Envoy followed a redirect and sent it through the filters again. Only then it
+/// writes this header; a client that writes it finds nothing kept.
+pub(super) fn chosen_before(headers: &Headers) -> Option<String> {
+    let redirected = headers.iter().any(|(name, _)| name == "x-envoy-original-url");
+    if redirected { property(&[REGION]) } else { None }
 }
 
 /// All trailers of the request.

@@ -5,6 +5,7 @@ use super::stream::Stream;
 use super::worker::Worker;
 use super::{clock, host};
 use crate::config::Gateway;
+use crate::engine::request::FILTER_STATE;
 use crate::engine::{Engine, Identity};
 use crate::own_headers::OwnHeaders;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -43,6 +44,7 @@ impl RootContext for Root {
         let metrics = Metrics::default();
         match Engine::configure(&host::configuration(), gateway, identity, clock::now(), &host::SharedData) {
             Ok(engine) => {
+                FILTER_STATE.into_iter().for_each(host::declare_filter_state);
                 self.worker = Some(Rc::new(Worker::new(self.context, engine, metrics)));
                 true
             }

@@ -54,6 +54,9 @@ impl Worker {
     pub(super) fn request(&self, stream: u32, body_follows: bool) -> (Action, Option<RegionId>) {
         let outcome = self.engine().map(|mut engine| {
             let headers = host::request_headers();
+            if let Some(verdict) = host::chosen_before(&headers).and_then(|region| engine.request_again(&region)) {
+                return apply(&verdict);
+            }
             let source = match engine.asks_for_source(&headers) {
                 true => host::source(engine.asks_for_peer(&headers)),
                 false => Source::default(),
