@@ -3,6 +3,7 @@
 //! An attack is a test around [`attack`], in a file of its own for each kind. One that takes long is ignored, with the reason.
 
 mod large_answers;
+mod lookups;
 mod rotation;
 mod slow_posts;
 
