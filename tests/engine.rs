@@ -15,7 +15,7 @@ use greatcircle::client::source::Source;
 use greatcircle::client::trust::Trust;
 use greatcircle::config::{Config, Gateway};
 use greatcircle::engine::event::{Change, Ignored, Level, LookupResult};
-use greatcircle::engine::{Engine, Event, Identity, Verdict};
+use greatcircle::engine::{Engine, Event, Identity, RequestHead, Verdict};
 use greatcircle::health::Health;
 use greatcircle::own_headers::OwnHeaders;
 use greatcircle::region::Regions;
@@ -98,8 +98,11 @@ fn what_becomes_of_a_request() {
         let mut worker = Worker::with(&store, "p", 1, config, ms(0));
         worker.events.clear();
         let sent = headers(sent);
-        let verdict =
-            worker.engine.request(1, (&sent, false), Source::default(), || panic!("nobody asks for the time"), &store);
+        let verdict = worker.engine.request(
+            RequestHead { stream: 1, headers: &sent, body_follows: false, source: Source::default() },
+            || panic!("nobody asks for the time"),
+            &store,
+        );
         assert_eq!(written(&verdict), expected, "{name}");
         drop(verdict);
         worker.poll();
@@ -117,7 +120,11 @@ fn a_refusal_leaves_nothing_of_a_clients_own_decision() {
     worker.tick(ms(10), &["region"]);
     worker.events.clear();
     let sent = headers(&[("x-region", "us-east"), ("x-decision", "mine")]);
-    let verdict = worker.engine.request(1, (&sent, false), Source::default(), || after(ms(0)), &store);
+    let verdict = worker.engine.request(
+        RequestHead { stream: 1, headers: &sent, body_follows: false, source: Source::default() },
+        || after(ms(0)),
+        &store,
+    );
     assert_eq!(
         written(&verdict),
         "-x-region -x-decision | greatcircle.reason=rejected | 503 after 7 s: no region is available"
@@ -157,14 +164,22 @@ fn what_a_client_says_under_our_names_goes() {
         let store = Store::default();
         let mut worker = Worker::with(&store, "p", 1, config, ms(0));
         let sent = headers(&[sent, ("x-other", "stays")]);
-        let verdict = worker.engine.request(1, (&sent, false), Source::default(), || after(ms(0)), &store);
+        let verdict = worker.engine.request(
+            RequestHead { stream: 1, headers: &sent, body_follows: false, source: Source::default() },
+            || after(ms(0)),
+            &store,
+        );
         assert_eq!(written(&verdict), format!("{removed_and_set} | {to_dublin}"), "{name}");
     }
     // Before it waits, too.
     let store = Store::default();
     let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
     let sent = headers(&[("x_decision", "mine")]);
-    let verdict = worker.engine.request(1, (&sent, false), source(), || after(ms(0)), &store);
+    let verdict = worker.engine.request(
+        RequestHead { stream: 1, headers: &sent, body_follows: false, source: source() },
+        || after(ms(0)),
+        &store,
+    );
     assert_eq!(written(&verdict), "-x_decision -x-region -x-decision | wait");
 }
 
@@ -185,8 +200,11 @@ fn requests_of_one_prefix_wait_for_one_lookup() {
     let store = Store::default();
     let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
     let ask = |worker: &mut Worker<'_>, stream| {
-        let written =
-            written(&worker.engine.request(stream, (&headers(&[]), false), source(), || after(ms(0)), &store));
+        let written = written(&worker.engine.request(
+            RequestHead { stream, headers: &headers(&[]), body_follows: false, source: source() },
+            || after(ms(0)),
+            &store,
+        ));
         worker.poll();
         written
     };
@@ -219,7 +237,11 @@ fn a_request_goes_on_whatever_becomes_of_its_lookup() {
     for name in ["not sent", "reset", "never answered"] {
         let store = Store::default();
         let mut worker = Worker::with(&store, "p", 1, with_lookup(), ms(0));
-        worker.engine.request(1, (&headers(&[]), false), source(), || after(ms(0)), &store);
+        worker.engine.request(
+            RequestHead { stream: 1, headers: &headers(&[]), body_follows: false, source: source() },
+            || after(ms(0)),
+            &store,
+        );
         worker.poll();
         let call = worker.calls.pop().unwrap();
         match name {

@@ -8,7 +8,7 @@ use common::store::Store;
 use common::worker::Worker;
 use common::{after, check, ms, regions_in_a_row};
 use greatcircle::client::source::Source;
-use greatcircle::engine::Event;
+use greatcircle::engine::{Event, RequestHead};
 use greatcircle::health::Health;
 use greatcircle::probe::Check;
 use greatcircle::region::{Region, Regions};
@@ -34,7 +34,11 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn request(worker: &mut Worker<'_>, store: &Store, at: Duration) {
-    worker.engine.request(1, (&[], false), Source::default(), || after(at), store);
+    worker.engine.request(
+        RequestHead { stream: 1, headers: &[], body_follows: false, source: Source::default() },
+        || after(at),
+        store,
+    );
     worker.poll();
 }
 

@@ -17,7 +17,7 @@ mod succession;
 
 pub use event::Event;
 pub use refusal::Refusal;
-pub use request::{Edits, Verdict, Waiting};
+pub use request::{Edits, RequestHead, Verdict, Waiting};
 
 use crate::call::{Failure, Reply, Request};
 use crate::client::lookup::Prefix;

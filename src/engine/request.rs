@@ -68,6 +68,19 @@ pub struct Waiting {
     location: Location,
 }
 
+/// What a host knows of a request when its headers are there.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The host's name for it.
+    pub stream: Stream,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Whether a body follows them.
+    pub body_follows: bool,
+    /// Where it comes from, as far as [`Engine::asks_for_source`] wants to know.
+    pub source: Source,
+}
+
 impl Engine {
     /// Whether [`Engine::request`] wants to know the source of these headers, which costs a host call.
     pub fn asks_for_source(&self, headers: &Headers) -> bool {
@@ -79,15 +92,14 @@ impl Engine {
         self.config.client.asks_for_peer(headers)
     }
 
-    /// Judges a request by its headers, and whether a body follows them. `now` is asked only where a lookup might be needed.
+    /// Judges a request by its head. `now` is asked only where a lookup might be needed.
     pub fn request<'a>(
         &'a mut self,
-        stream: Stream,
-        (headers, body_follows): (&'a Headers, bool),
-        source: Source,
+        head: RequestHead<'a>,
         now: impl FnOnce() -> Timestamp,
         shared: &dyn Shared,
     ) -> Verdict<'a> {
+        let RequestHead { stream, headers, body_follows, source } = head;
         let Self { config, lookups, effects, succession, own_headers, .. } = self;
         succession.used();
         let Reading { location, ask, untrusted, malformed } = config.client.read(headers, source);

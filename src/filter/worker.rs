@@ -8,7 +8,7 @@ use super::{clock, host};
 use crate::call::Reply;
 use crate::client::source::Source;
 use crate::config::Config;
-use crate::engine::{Call, Edits, Effect, Engine, Token, Verdict, Waiting};
+use crate::engine::{Call, Edits, Effect, Engine, RequestHead, Token, Verdict, Waiting};
 use crate::own_headers::OwnHeaders;
 use crate::region::RegionId;
 use proxy_wasm::types::Action;
@@ -61,7 +61,8 @@ impl Worker {
                 true => host::source(engine.asks_for_peer(&headers)),
                 false => Source::default(),
             };
-            let verdict = engine.request(stream, (&headers, body_follows), source, clock::now, &host::SharedData);
+            let head = RequestHead { stream, headers: &headers, body_follows, source };
+            let verdict = engine.request(head, clock::now, &host::SharedData);
             if let (Verdict::Wait(_), Ok(mut waited)) = (&verdict, self.waited.try_borrow_mut()) {
                 waited.insert(stream, None);
             }
