@@ -57,8 +57,8 @@ fn a_body_and_its_trailers_wait_although_the_plugin_may_stop_at_headers_alone() 
         (0..30).for_each(|_| writing.write_all(chunk.as_bytes()).unwrap());
         writing.write_all(b"0\r\nx-checksum: 42\r\n\r\n").unwrap();
     });
-    // Nothing may go on meanwhile, and that nothing does cannot be waited for.
-    std::thread::sleep(Duration::from_millis(300));
+    let paused = || world.envoy().stat("http.gateway.downstream_flow_control_paused_reading_total");
+    eventually("Envoy takes no more of it", || paused() > Some(0));
     world.lookup().releases();
     rest.join().unwrap();
     let mut answer = String::new();
