@@ -73,78 +73,15 @@ pub(super) fn replayed(
     changes: &Changes,
     directory: &Path,
 ) -> Result<Replayed> {
-    let files = Files { directory };
+    let replay = Replay { received, ports, addresses, secrets, changes, files: Files { directory } };
     let mut filter = None;
     let mut listeners = received.listeners.clone();
     for listener in &mut listeners {
-        let port = listener_port(listener)?;
-        if port == CLIENTS {
-            without_tls(listener)?;
-        }
-        secrets.in_place_of_agent(listener)?;
-        listener["address"] = socket(*ports.get(&port).with_context(|| format!("a listener on port {port}"))?);
-        with_real_ports(listener, ports);
-        for manager in managers(listener) {
-            let name = text(&manager["rds"]["route_config_name"])?;
-            let routes = named(&received.routes, "name", &name)?;
-            files.in_place_of_ads(&mut manager["rds"]["config_source"], &routes)?;
-            for extensions in ["http_filters", "early_header_mutation_extensions"] {
-                let wanted = |extension: &Value| {
-                    let name = extension["name"].as_str().unwrap_or_default();
-                    !changes.without.iter().any(|unwanted| name.starts_with(unwanted))
-                };
-                manager[extensions].as_array_mut().into_iter().for_each(|all| all.retain(wanted));
-            }
-            let filters = manager["http_filters"].as_array_mut().context("no HTTP filters")?;
-            for discovered in filters.iter_mut().filter(|filter| filter["config_discovery"].is_object()) {
-                let name = text(&discovered["name"])?;
-                let resource = arrived(named(&received.filters, "name", &name)?, changes)?;
-                let file = files.in_place_of_ads(&mut discovered["config_discovery"]["config_source"], &resource)?;
-                filter = Some((file, resource));
-            }
-        }
+        filter = replay.listener(listener)?.or(filter);
     }
     let mut clusters = received.clusters.clone();
-    for cluster in &mut clusters {
-        let name = text(&cluster["name"])?;
-        match cluster["type"].as_str() {
-            Some("EDS") => {
-                let source = &mut cluster["eds_cluster_config"];
-                let service = source["service_name"].as_str().unwrap_or(&name).to_owned();
-                let mut endpoints = named(&received.endpoints, "cluster_name", &service)?;
-                let mut to_gateways = true;
-                for (address, place) in addresses_in(&mut endpoints)? {
-                    *place = socket(addresses.port(&name, &address)?);
-                    to_gateways &= ports.contains_key(&address.port);
-                }
-                files.in_place_of_ads(&mut source["eds_config"], &endpoints)?;
-                match to_gateways {
-                    true => secrets.in_place_of_agent(cluster)?,
-                    false => without(cluster, &["transport_socket", "transport_socket_matches"]),
-                }
-            }
-            Some("STATIC") | None => {}
-            _ => {
-                without(
-                    cluster,
-                    &[
-                        "transport_socket",
-                        "transport_socket_matches",
-                        "load_assignment",
-                        "dns_lookup_family",
-                        "dns_refresh_rate",
-                        "respect_dns_ttl",
-                        "cluster_type",
-                        "dns_jitter",
-                    ],
-                );
-                cluster["type"] = "STATIC".into();
-            }
-        }
-    }
-    for resource in listeners.iter_mut().chain(&mut clusters) {
-        without(resource, &["@type"]);
-    }
+    clusters.iter_mut().try_for_each(|cluster| replay.cluster(cluster))?;
+    listeners.iter_mut().chain(&mut clusters).for_each(|resource| without(resource, &["@type"]));
     let bootstrap = json!({
         "node": received.node,
         "stats_config": {"stats_tags": received.stats_tags},
@@ -153,6 +90,92 @@ pub(super) fn replayed(
     });
     Ok(Replayed { bootstrap, filter })
 }
+
+struct Replay<'a, A> {
+    received: &'a Received,
+    ports: &'a BTreeMap<u16, u16>,
+    addresses: &'a A,
+    secrets: &'a Secrets,
+    changes: &'a Changes,
+    files: Files<'a>,
+}
+
+impl<A: Addresses> Replay<'_, A> {
+    /// Returns the filter's file and resource, if this listener has it.
+    fn listener(&self, listener: &mut Value) -> Result<Option<(Discovered, Value)>> {
+        let port = listener_port(listener)?;
+        if port == CLIENTS {
+            without_tls(listener)?;
+        }
+        self.secrets.in_place_of_agent(listener)?;
+        listener["address"] = socket(*self.ports.get(&port).with_context(|| format!("a listener on port {port}"))?);
+        with_real_ports(listener, self.ports);
+        let mut filter = None;
+        for manager in managers(listener) {
+            filter = self.manager(manager)?.or(filter);
+        }
+        Ok(filter)
+    }
+
+    fn manager(&self, manager: &mut Value) -> Result<Option<(Discovered, Value)>> {
+        let routes = named(&self.received.routes, "name", &text(&manager["rds"]["route_config_name"])?)?;
+        self.files.in_place_of_ads(&mut manager["rds"]["config_source"], &routes)?;
+        for extensions in ["http_filters", "early_header_mutation_extensions"] {
+            manager[extensions].as_array_mut().into_iter().for_each(|all| all.retain(|one| self.is_wanted(one)));
+        }
+        let filters = manager["http_filters"].as_array_mut().context("no HTTP filters")?;
+        let mut filter = None;
+        for discovered in filters.iter_mut().filter(|filter| filter["config_discovery"].is_object()) {
+            let resource = named(&self.received.filters, "name", &text(&discovered["name"])?)?;
+            let resource = arrived(resource, self.changes)?;
+            let source = &mut discovered["config_discovery"]["config_source"];
+            filter = Some((self.files.in_place_of_ads(source, &resource)?, resource));
+        }
+        Ok(filter)
+    }
+
+    fn is_wanted(&self, extension: &Value) -> bool {
+        let name = extension["name"].as_str().unwrap_or_default();
+        !self.changes.without.iter().any(|unwanted| name.starts_with(unwanted))
+    }
+
+    fn cluster(&self, cluster: &mut Value) -> Result<()> {
+        match cluster["type"].as_str().unwrap_or("STATIC") {
+            "STATIC" => {}
+            "EDS" => match self.relocate_endpoints(cluster)? {
+                true => self.secrets.in_place_of_agent(cluster)?,
+                false => without(cluster, &TLS),
+            },
+            _ => {
+                without(cluster, &TLS);
+                without(cluster, &DNS);
+                cluster["type"] = "STATIC".into();
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a cluster's endpoints where they are here. Returns whether all of them are gateways.
+    fn relocate_endpoints(&self, cluster: &mut Value) -> Result<bool> {
+        let name = text(&cluster["name"])?;
+        let source = &mut cluster["eds_cluster_config"];
+        let service = source["service_name"].as_str().unwrap_or(&name).to_owned();
+        let mut endpoints = named(&self.received.endpoints, "cluster_name", &service)?;
+        let mut to_gateways = true;
+        for (address, place) in addresses_in(&mut endpoints)? {
+            *place = socket(self.addresses.port(&name, &address)?);
+            to_gateways &= self.ports.contains_key(&address.port);
+        }
+        self.files.in_place_of_ads(&mut source["eds_config"], &endpoints)?;
+        Ok(to_gateways)
+    }
+}
+
+/// Fields of a cluster with TLS.
+const TLS: [&str; 2] = ["transport_socket", "transport_socket_matches"];
+/// Fields of a cluster that resolves a name.
+const DNS: [&str; 6] =
+    ["load_assignment", "dns_lookup_family", "dns_refresh_rate", "respect_dns_ttl", "cluster_type", "dns_jitter"];
 
 /// The ports that a gateway listened on.
 ///
